@@ -1,0 +1,157 @@
+"""The batch loop: one ``handle`` for every task, in which one bad request costs its neighbours nothing."""
+
+import json
+import logging
+import os
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, Callable, List, Sequence, Tuple, Type
+
+from .errors import ModelError, RequestError
+from .payloads import Payload, read_payload
+from .runtime import load_model
+from .settings import Settings, read_settings
+from .threads import limit_library_threads, thread_share
+
+logger = logging.getLogger(__name__)
+
+
+class Handler:
+    """What a task builds on. It defines ``preprocess``, ``inference``, ``postprocess`` and ``example``."""
+
+    settings_type: Type[Settings] = Settings
+    settings: Settings
+
+    def initialize(self, context: Any) -> None:
+        """Reads the settings, loads the model and warms it up; once a worker, before it is READY."""
+        properties = context.system_properties
+        model_dir = properties.get("model_dir")
+        self.settings = self.settings_type(read_settings(model_dir))
+        self.threads = thread_share(getattr(context, "model_name", None), self.settings.workers)
+        limit_library_threads(self.threads)
+        gpu = properties.get("gpu_id")
+        device = "cpu" if gpu is None else "cuda:%s" % gpu
+        path = os.path.join(model_dir, self.settings.file)
+        self.model = load_model(path, self.settings.runtime, self.threads, device)
+        self.pool = ThreadPoolExecutor(self.threads)
+        for size in (1, self.settings.batch_size):
+            self.inference([self.example()] * size)
+
+    def preprocess(self, payload: Payload) -> Any:
+        """One request's ``Payload`` to one input of the model. Raises RequestError."""
+        raise NotImplementedError
+
+    def inference(self, inputs: Sequence[Any]) -> Any:
+        """One batch of good inputs to as many outputs, in their order."""
+        raise NotImplementedError
+
+    def postprocess(self, output: Any, request: Any) -> Any:
+        """One output to what JSON can say; ``request`` is what ``preprocess`` gave for it."""
+        raise NotImplementedError
+
+    def example(self) -> Any:
+        """An input as ``preprocess`` gives it, for the warm-up."""
+        raise NotImplementedError
+
+    def handle(self, data: Sequence[Any], context: Any) -> List[bytes]:
+        """Answers a batch: one row a request in, one JSON body (bytes) a request out, in the same order.
+
+        Each request has its own status; an error reaches only the request that it belongs to.
+        """
+        clock = Clock()
+        requests = self.preprocess_all(data, context)
+        clock.lap("preprocess")
+        good = [index for index, request in enumerate(requests) if not isinstance(request, RequestError)]
+        outputs = dict(zip(good, self.infer_all([requests[index] for index in good])))
+        clock.lap("inference")
+        answers = [self.answer(request, outputs.get(index)) for index, request in enumerate(requests)]
+        clock.lap("postprocess")
+        headers = {"Server-Timing": clock.server_timing(), "X-Batch-Size": str(len(data))}
+        for index, (status, _) in enumerate(answers):
+            context.set_response_status(code=status, phrase=HTTPStatus(status).phrase, idx=index)
+            context.set_response_content_type(index, "application/json")
+            for name, value in headers.items():
+                context.set_response_header(index, name, value)
+        return [body for _, body in answers]
+
+    def preprocess_all(self, data: Sequence[Any], context: Any) -> List[Any]:
+        """Each row's input, or the RequestError that answers it; side by side where there are threads for it."""
+
+        def preprocess_row(index: int) -> Any:
+            headers = context.request_processor[index].get_request_properties()
+            return attempt(lambda: self.preprocess(read_payload(data[index], headers)))
+
+        apply = self.pool.map if self.threads > 1 and len(data) > 1 else map
+        return list(apply(preprocess_row, range(len(data))))
+
+    def infer_all(self, inputs: Sequence[Any]) -> List[Any]:
+        """An output or a ModelError for each input.
+
+        Where the batch fails, or memory runs out, each half of it is tried, until the guilty stand alone.
+        """
+        if not inputs:
+            return []
+        outputs = attempt(lambda: match_length(self.inference(inputs), len(inputs)))
+        if not isinstance(outputs, RequestError):
+            good: List[Any] = outputs
+            return good
+        if len(inputs) == 1:
+            return [outputs]
+        middle = len(inputs) // 2
+        return self.infer_all(inputs[:middle]) + self.infer_all(inputs[middle:])
+
+    def answer(self, request: Any, output: Any) -> Tuple[int, bytes]:
+        """The status and the body (bytes of strict JSON) for one request."""
+        for result in (request, output):
+            if isinstance(result, RequestError):
+                return result.status, encode_json(result.body())
+        body = attempt(lambda: encode_json(self.postprocess(output, request)))
+        if isinstance(body, RequestError):
+            return body.status, encode_json(body.body())
+        return 200, body
+
+
+class Clock:
+    """The wall time of a batch's steps, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.laps: List[str] = []
+        self.last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps.append("%s;dur=%.2f" % (name, (now - self.last) * 1000))
+        self.last = now
+
+    def server_timing(self) -> str:
+        """The steps in the syntax of the Server-Timing header (W3C)."""
+        return ", ".join(self.laps)
+
+
+def attempt(step: Callable[[], Any]) -> Any:
+    """What the step gives, or the RequestError that it ends with; any other exception becomes a ModelError."""
+    try:
+        return step()
+    except RequestError as error:
+        return error
+    except Exception as error:  # whatever a model raises is its own fault, and must not reach the neighbours
+        # The message may hold a piece of the input, so only the type and the place are logged.
+        place = "".join(traceback.format_tb(error.__traceback__)[-3:])
+        logger.error("A step of the model raised %s\n%s", type(error).__name__, place)
+        return ModelError("The model failed on this input.")
+
+
+def match_length(outputs: Sequence[Any], length: int) -> List[Any]:
+    if len(outputs) != length:
+        raise ValueError("inference gave another number of outputs than it had inputs")
+    return list(outputs)
+
+
+def encode_json(value: Any) -> bytes:
+    """Strict JSON as UTF-8 bytes. Raises ValueError on NaN and Infinity, which JSON does not know."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate can only be written as an escape
+        return json.dumps(value, allow_nan=False).encode("ascii")

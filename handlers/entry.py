@@ -1,0 +1,25 @@
+"""Where a server enters an archive: ``handle(data, context)``, called once with ``data=None`` to initialise.
+
+A function and not a class, because both TorchServe and MMS take one, and MMS reports its failures.
+"""
+
+from typing import Any, List, Optional
+
+from handlers.base import Handler
+from handlers.settings import read_settings
+from handlers.tasks import load_task
+
+
+class Entry:
+    handler: Optional[Handler] = None
+
+    def __call__(self, data: Optional[List[Any]], context: Any) -> Optional[List[bytes]]:
+        if self.handler is None:
+            settings = read_settings(context.system_properties.get("model_dir"))
+            handler = load_task(settings["task"])()
+            handler.initialize(context)
+            self.handler = handler
+        return None if data is None else self.handler.handle(data, context)
+
+
+handle = Entry()

@@ -1,0 +1,47 @@
+"""One label for a picture: ``{"bee": 0.93, "ant": 0.07}``, the most likely first."""
+
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+
+from .base import Handler
+from .images import decode_image, resize_and_crop
+from .payloads import Payload
+from .settings import Settings
+
+
+class ImageSettings(Settings):
+    labels: List[str]  # class names, by the index of the model's output
+    resize: int = 256  # pixels of the short side before the crop
+    size: int = 224  # pixels of the crop's side: what the model takes
+    top: int = 5  # how many labels an answer holds
+    max_pixels: int = 50000000  # of a picture before it is decoded
+
+
+class ImageClassification(Handler):
+    settings_type = ImageSettings
+    settings: ImageSettings
+
+    def preprocess(self, payload: Payload) -> "np.ndarray[Any, Any]":
+        """uint8 (size, size, 3), RGB; from raw bytes, or from base64 in the JSON field "image"."""
+        data = payload.read_bytes("image", "image/", self.settings.max_bytes)
+        image = decode_image(data, self.settings.max_pixels)
+        return resize_and_crop(image, self.settings.resize, self.settings.size)
+
+    def inference(self, inputs: Sequence["np.ndarray[Any, Any]"]) -> "np.ndarray[Any, Any]":
+        """float32 (batch, classes): a probability a class."""
+        return softmax(self.model(np.stack(inputs)))
+
+    def postprocess(self, output: "np.ndarray[Any, Any]", request: Any) -> Dict[str, float]:
+        order = np.argsort(-output, kind="stable")[: self.settings.top]
+        return {self.settings.labels[index]: round(float(output[index]), 6) for index in order}
+
+    def example(self) -> "np.ndarray[Any, Any]":
+        return np.zeros((self.settings.size, self.settings.size, 3), np.uint8)
+
+
+def softmax(logits: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Probabilities (batch, classes) of logits (batch, classes)."""
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: "np.ndarray[Any, Any]" = exponents / exponents.sum(axis=-1, keepdims=True)
+    return probabilities

@@ -1,0 +1,120 @@
+"""Bytes to pixels: the one way a picture is decoded, in serving, training, evaluation and export."""
+
+import io
+import struct
+from typing import Any, Optional
+
+import numpy as np
+from PIL import Image
+
+from .errors import EmptyBody, ImageTooLarge, UndecodableImage, UnsupportedType
+
+# The first bytes of the formats that are taken; nothing else ever reaches Pillow's parsers.
+SIGNATURES = (
+    ("JPEG", b"\xff\xd8\xff"),
+    ("PNG", b"\x89PNG\r\n\x1a\n"),
+    ("GIF", b"GIF87a"),
+    ("GIF", b"GIF89a"),
+    ("BMP", b"BM"),
+    ("TIFF", b"II*\0"),
+    ("TIFF", b"MM\0*"),
+)
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+GZIP_SIGNATURE = b"\x1f\x8b"
+
+ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4
+# Pillow 9.1 moved its constants; the Elastic Inference image has 7.2.
+Transpose: Any = getattr(Image, "Transpose", Image)
+Resampling: Any = getattr(Image, "Resampling", Image)
+# EXIF orientation -> the operation that turns the stored picture upright.
+UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+
+
+def image_format(data: bytes) -> Optional[str]:
+    """The name of the format that the bytes begin like (one of ``FORMATS``), or None."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    for name, signature in SIGNATURES:
+        if data.startswith(signature):
+            return name
+    return None
+
+
+def decode_image(data: bytes, max_pixels: int) -> "Image.Image":
+    """A picture's first frame, upright, as an RGB ``PIL.Image`` of at most ``max_pixels`` pixels.
+
+    Transparency is laid on white, CMYK, palette, grey and 16-bit pictures become 8-bit RGB.
+
+    Raises EmptyBody, UnsupportedType (compressed body), ImageTooLarge (told from the header, before any
+    pixel is decoded) and UndecodableImage.
+    """
+    if not data:
+        raise EmptyBody("The body is empty; send the bytes of a picture.")
+    if data[:2] == GZIP_SIGNATURE:
+        raise UnsupportedType("The body is gzip-compressed; send the picture itself.")
+    expected = image_format(data)
+    if expected is None:
+        raise UndecodableImage("The body is no picture of a known format (%s)." % ", ".join(FORMATS))
+    try:
+        image = Image.open(io.BytesIO(data))
+        width, height = image.size
+        if image.format == expected and width * height <= max_pixels:
+            return to_rgb(turn_upright(image))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageTooLarge("The picture has more than the allowed %d pixels." % max_pixels)
+    except MemoryError:
+        raise
+    except Exception:  # Pillow's parsers raise nearly every built-in exception on damaged data
+        raise UndecodableImage("The picture is damaged or incomplete.")
+    if image.format != expected:
+        raise UndecodableImage("The picture is damaged or incomplete.")
+    raise ImageTooLarge("The picture has %d x %d pixels; at most %d are allowed." % (width, height, max_pixels))
+
+
+def turn_upright(image: "Image.Image") -> "Image.Image":
+    """The picture as its EXIF orientation wants it shown; a damaged EXIF block turns nothing."""
+    try:
+        orientation = image.getexif().get(ORIENTATION_TAG)
+    except (SyntaxError, struct.error, ValueError, KeyError, TypeError, EOFError, OSError):
+        orientation = None
+    operation = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if operation is None else image.transpose(operation)
+
+
+def to_rgb(image: "Image.Image") -> "Image.Image":
+    """The picture as 8-bit RGB: transparency on white, 16-bit and float samples scaled to 8 bits."""
+    if image.mode.startswith(("I", "F")):
+        return grey_to_rgb(np.asarray(image))
+    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGB", rgba.size, (255, 255, 255))
+        white.paste(rgba, mask=rgba.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def grey_to_rgb(samples: "np.ndarray[Any, Any]") -> "Image.Image":
+    """A grey picture of integers (H, W) of up to 16 bits, or of floats from 0 to 1, as 8-bit RGB."""
+    levels = np.nan_to_num(samples) * 255 if samples.dtype.kind == "f" else samples.astype(np.int64) >> 8
+    return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8)).convert("RGB")
+
+
+def resize_and_crop(image: "Image.Image", resize: int, size: int) -> "np.ndarray[Any, Any]":
+    """The middle of an RGB picture as uint8 (size, size, 3).
+
+    The same as resizing the short side to ``resize`` pixels (bilinear, antialiased) and cutting ``size``
+    by ``size`` out of the middle, but straight from the crop's box: one resampling, no second picture.
+    """
+    width, height = image.size
+    side = min(width, height) * size / resize
+    left, top = (width - side) / 2, (height - side) / 2
+    resized = image.resize((size, size), Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    return np.asarray(resized)

@@ -1,0 +1,106 @@
+"""A server's row to one payload: raw body, multipart part or JSON field, the same on every server."""
+
+import base64
+import binascii
+import json
+from typing import Any, Mapping
+
+from .errors import EmptyBody, MalformedBase64, MalformedJson, MissingField, PayloadTooLarge, UnsupportedType
+
+# Where servers put the input: a raw body, or the part of a multipart form.
+PARTS = ("body", "data")
+# Content types that say nothing about the bytes.
+UNTYPED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+JSON_TYPE = "application/json"
+
+
+class Payload:
+    """What one request brings: ``value`` as the server gave it, its media type and its content encoding."""
+
+    def __init__(self, value: Any, content_type: str = "", content_encoding: str = "") -> None:
+        self.value = value
+        self.content_type = content_type.split(";")[0].strip().lower()
+        self.content_encoding = content_encoding.strip().lower()
+
+    def read_bytes(self, field: str, accepted: str, max_bytes: int) -> bytes:
+        """The input as bytes: the body itself, or the base64 text in the ``field`` of a JSON body.
+
+        ``accepted`` is what the media type of a raw body may begin with, such as "image/".
+        Raises EmptyBody, PayloadTooLarge, UnsupportedType, MalformedJson, MalformedBase64, MissingField.
+        """
+        if self.content_encoding not in ("", "identity"):
+            raise UnsupportedType("The body is compressed; send it without a Content-Encoding.")
+        if self.content_type == JSON_TYPE or isinstance(self.value, (dict, list)):
+            return decode_base64(read_field(parse_json(self.value), field), max_bytes)
+        if self.content_type not in UNTYPED and not self.content_type.startswith(accepted):
+            raise UnsupportedType("This content type is not taken; send %s* or %s." % (accepted, JSON_TYPE))
+        if not isinstance(self.value, (bytes, bytearray)):
+            raise UnsupportedType("The body is text; send bytes.")
+        return within_limit(bytes(self.value), max_bytes)
+
+
+def read_payload(row: Mapping[str, Any], headers: Mapping[str, Any]) -> Payload:
+    """The payload of one request.
+
+    ``row`` maps part names to values (bytes; text or parsed JSON where a server decodes them first), ``headers``
+    maps header names, in the client's spelling, to text, and part names to that part's own headers.
+    Raises EmptyBody and MissingField.
+    """
+    part = next((name for name in PARTS if row.get(name) is not None), None)
+    if part is None:
+        if row:
+            raise MissingField("The form has no field named data.")
+        raise EmptyBody("The body is empty.")
+    lowered = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
+    own = headers.get(part)
+    own = own if isinstance(own, dict) else {}
+    content_type = own.get("content-type") or ("" if part == "data" else lowered.get("content-type", ""))
+    return Payload(row[part], content_type, lowered.get("content-encoding", ""))
+
+
+def parse_json(value: Any) -> Any:
+    """A JSON body, parsed strictly: UTF-8, no NaN, no Infinity. Raises EmptyBody and MalformedJson."""
+    if not isinstance(value, (bytes, bytearray, str)):
+        return value
+    if not value.strip():
+        raise EmptyBody("The body is empty.")
+    try:
+        text = value if isinstance(value, str) else bytes(value).decode("utf-8")
+        return json.loads(text, parse_constant=refuse_constant)
+    except (ValueError, RecursionError):
+        raise MalformedJson("The body is not valid JSON.") from None
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError("JSON has no such number")
+
+
+def read_field(document: Any, field: str) -> Any:
+    """A field of a JSON object. Raises MissingField."""
+    if not isinstance(document, dict) or document.get(field) is None:
+        raise MissingField('The JSON must be an object with the field "%s".' % field)
+    return document[field]
+
+
+def decode_base64(text: Any, max_bytes: int) -> bytes:
+    """Base64 text as bytes; a data URL's head and line breaks are allowed. Raises as ``read_bytes``."""
+    if not isinstance(text, str):
+        raise MalformedBase64("The field must hold base64 text.")
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        packed = "".join(text.split()).encode("ascii")
+        # Four letters carry three bytes; told apart before they are decoded.
+        if len(packed) // 4 * 3 - packed[-2:].count(b"=") > max_bytes:
+            raise PayloadTooLarge("The input is larger than the allowed %d bytes." % max_bytes)
+        return within_limit(base64.b64decode(packed, validate=True), max_bytes)
+    except (UnicodeEncodeError, binascii.Error):
+        raise MalformedBase64("The field does not hold valid base64.") from None
+
+
+def within_limit(data: bytes, max_bytes: int) -> bytes:
+    if not data:
+        raise EmptyBody("The input is empty.")
+    if len(data) > max_bytes:
+        raise PayloadTooLarge("The input has %d bytes; at most %d are allowed." % (len(data), max_bytes))
+    return data

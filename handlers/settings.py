@@ -1,0 +1,45 @@
+"""A handler's settings: the ``handler:`` section of model-config.yaml, checked once and then plain values."""
+
+import json
+import os
+import typing
+from typing import Any, Dict, Mapping
+
+SETTINGS_FILE = "settings.json"
+
+
+class SettingsError(ValueError):
+    """A setting that is unknown, missing, or of the wrong type or range; the message names it."""
+
+
+class Settings:
+    """What every task reads. A task adds its own by subclassing: a name, a type and, if it has one, a default."""
+
+    task: str
+    file: str = "graph.onnx"  # the model, relative to the archive's root
+    runtime: str = "onnxruntime"  # onnxruntime, openvino or torchscript
+    max_bytes: int = 10000000  # of one input, as decoded from the request
+    workers: int = 1  # from minWorkers: among how many the cores are divided
+    batch_size: int = 1  # from batchSize: the largest batch that the warm-up runs
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        types = typing.get_type_hints(type(self))
+        for name, value in values.items():
+            if name not in types:
+                raise SettingsError("handler.%s is not a setting; there are: %s" % (name, ", ".join(sorted(types))))
+            kind = getattr(types[name], "__origin__", None) or types[name]  # List[str] -> list
+            if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+                raise SettingsError("handler.%s must be of type %s" % (name, kind.__name__.lower()))
+            if kind is int and value < 1:
+                raise SettingsError("handler.%s must be at least 1" % name)
+            setattr(self, name, value)
+        for name in types:
+            if not hasattr(self, name):
+                raise SettingsError("handler.%s is missing" % name)
+
+
+def read_settings(model_dir: str) -> Dict[str, Any]:
+    """The settings of an unpacked archive, as the mapping that ``Settings`` takes."""
+    with open(os.path.join(model_dir, SETTINGS_FILE), encoding="utf-8") as file:
+        settings: Dict[str, Any] = json.load(file)
+        return settings
