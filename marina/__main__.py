@@ -1,0 +1,5 @@
+"""``python -m marina``."""
+
+from marina.cli import run
+
+run()

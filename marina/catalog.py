@@ -1,0 +1,90 @@
+"""What the archives say of themselves: /models.json for the page, and the settings that a server needs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from handlers.settings import SETTINGS_FILE
+from marina.errors import MarinaError
+from marina.model_config import CONFIG_FILE
+from marina.packing import MANIFEST
+from marina.verify import read_archive, read_provenance
+
+# What a client sends: by the task's name, as the page's views are.
+INPUTS = {"image_classification": "image"}
+LIMITS = ("max_bytes", "max_pixels", "max_chars", "min_chars")
+
+
+@dataclass(frozen=True)
+class ServedArchive:
+    """One verified archive, as a server needs it."""
+
+    path: Path
+    name: str
+    version: str
+    server: dict[str, Any]  # TorchServe's keys
+    handler: dict[str, Any]  # the handler's settings
+    archive: dict[str, Any]  # title, description, ...
+    variant: str
+    samples: dict[str, bytes]  # file name -> content
+
+    def entry(self) -> dict[str, Any]:
+        """This model's entry in /models.json."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "title": self.archive["title"],
+            "description": self.archive["description"],
+            "license": self.archive["license"],
+            "task": self.handler["task"],
+            "input": INPUTS.get(self.handler["task"], "bytes"),
+            "variant": self.variant,
+            "limits": {key: self.handler[key] for key in LIMITS if key in self.handler},
+            "labels": self.handler.get("labels", []),
+            "samples": [
+                {"url": f"/samples/{self.name}/{name}", "title": Path(name).stem} for name in sorted(self.samples)
+            ],
+        }
+
+
+def read_served(path: Path) -> ServedArchive:
+    """Verifies an archive and reads what a server needs of it. Raises MarinaError."""
+    contents = read_archive(path)
+    config = yaml.safe_load(contents[CONFIG_FILE])
+    manifest = json.loads(contents[MANIFEST])["model"]
+    return ServedArchive(
+        path=path.resolve(),
+        name=manifest["modelName"],
+        version=manifest["modelVersion"],
+        server={key: value for key, value in config.items() if key not in ("handler", "archive")},
+        handler=json.loads(contents[SETTINGS_FILE]),
+        archive=config["archive"],
+        variant=read_provenance(contents)["variant"],
+        samples={Path(name).name: data for name, data in contents.items() if name.startswith("samples/")},
+    )
+
+
+def find_archives(store: Path, names: Sequence[str]) -> list[Path]:
+    """The archives of those names in the store, or all. Raises MarinaError."""
+    found = {path.stem: path for path in sorted(store.glob("*.mar"))}
+    for name in names:
+        if name not in found:
+            raise MarinaError(f"{store} has no archive {name}; build it with `marina archive {name}`")
+    if not found:
+        raise MarinaError(f"{store} has no archive; build them with `marina archive`")
+    return [found[name] for name in names or found]
+
+
+def write_public(archives: Sequence[ServedArchive], public: Path) -> None:
+    """Writes /models.json and the sample inputs into the folder that the front door shows."""
+    for archive in archives:
+        folder = public / "samples" / archive.name
+        folder.mkdir(parents=True)
+        for name, data in archive.samples.items():
+            (folder / name).write_bytes(data)
+    document = {"models": [archive.entry() for archive in archives]}
+    (public / "models.json").write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")

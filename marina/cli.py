@@ -1,0 +1,141 @@
+"""The command line: each command says what it does in its help and what went wrong in one sentence."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from marina.errors import MarinaError
+from marina.places import MODEL_STORE, MODELS
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+console = Console(highlight=False, soft_wrap=True)
+
+Store = Annotated[Path, typer.Option("--store", help="Folder of the archives.")]
+Port = Annotated[int, typer.Option("--port", help="Port of the front door; 0 takes any free one.")]
+
+
+@app.command()
+def archive(
+    names: Annotated[list[str] | None, typer.Argument(help="Folders under models/; all of them if none.")] = None,
+    models: Annotated[Path, typer.Option(help="Folder of the models' folders.")] = MODELS,
+    out: Annotated[Path, typer.Option(help="Folder that the archives go to.")] = MODEL_STORE,
+    variant: Annotated[str, typer.Option(help="float32 (ONNX) or torchscript (needs torch).")] = "float32",
+) -> None:
+    """Build models' archives and show what each answers to its own samples."""
+    from marina.archive import build_archive
+    from marina.model_config import CONFIG_FILE
+    from marina.verify import fingerprint
+
+    found = sorted(path.parent.name for path in models.glob(f"*/{CONFIG_FILE}"))
+    for name in names or found:
+        path, answers = build_archive(models / name, out, variant)
+        console.print(f"{path}  {path.stat().st_size / 1e6:.1f} MB  sha256 {fingerprint(path)}")
+        for sample, answer in answers:
+            console.print(f"  {sample}  {answer}", markup=False)
+
+
+@app.command()
+def verify(
+    archives: Annotated[list[Path], typer.Argument(help="Archive files.")],
+) -> None:
+    """Check archives before a server sees them: whole, unchanged, and nothing in them that harms."""
+    from marina.verify import fingerprint, read_archive, read_provenance
+
+    for path in archives:
+        contents = read_archive(path)
+        provenance = read_provenance(contents)
+        changed = ", changed since" if provenance["changed_since_commit"] else ""
+        console.print(
+            f"{path}: sound, {len(contents)} files, {provenance['variant']}, commit {provenance['commit']}{changed}, "
+            f"sha256 {fingerprint(path)}"
+        )
+
+
+@app.command()
+def serve(
+    models: Annotated[list[str] | None, typer.Option("--models", help="Only this model; may be given again.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Workers of each model, instead of its own.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address of the front door; 0.0.0.0 opens it to the network.")
+    ] = "127.0.0.1",
+    port: Port = 8000,
+    inference_port: Annotated[int, typer.Option(help="TorchServe's, on loopback; 0 takes any free one.")] = 8080,
+    management_port: Annotated[int, typer.Option(help="The same, for management.")] = 8081,
+    metrics_port: Annotated[int, typer.Option(help="The same, for metrics.")] = 8082,
+    door: Annotated[bool, typer.Option(help="Put nginx, the page and the limits in front.")] = True,
+    store: Store = MODEL_STORE,
+) -> None:
+    """Serve archives until Ctrl-C or SIGTERM."""
+    from marina.serve import ServeOptions
+    from marina.serve import serve as serve_archives
+
+    names = [name for given in models or [] for name in given.split(",")]
+    serve_archives(
+        ServeOptions(store, names, host, port, inference_port, management_port, metrics_port, workers, door),
+        console,
+    )
+
+
+@app.command()
+def status(port: Port = 8000) -> None:
+    """Show what a running server serves, with its workers as they are now."""
+    from marina.run_folder import read_state
+    from marina.serve import connect
+
+    folder, state = read_state(port)
+    management = connect(folder, state.ports)
+    table = Table("model", "version", "workers ready", "batch", "delay, ms", "memory, MB")
+    for name, version in state.models.items():
+        applied = management.describe(name)
+        ready = sum(worker["status"] == "READY" for worker in applied["workers"])
+        memory_mb = sum(resident_bytes(worker["pid"]) for worker in applied["workers"]) / 1e6
+        table.add_row(
+            name,
+            version,
+            f"{ready} of {applied['minWorkers']}",
+            str(applied["batchSize"]),
+            str(applied["maxBatchDelay"]),
+            f"{memory_mb:.0f}",
+        )
+    console.print(table)
+
+
+@app.command()
+def scale(
+    model: Annotated[str, typer.Argument(help="A served model.")],
+    workers: Annotated[int, typer.Argument(min=1, help="How many workers it is to have.")],
+    port: Port = 8000,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the workers.")] = 120,
+) -> None:
+    """Give a model of a running server another number of workers, and wait until they are READY."""
+    from marina.run_folder import read_state
+    from marina.serve import connect
+
+    folder, state = read_state(port)
+    if model not in state.models:
+        raise MarinaError(f"{model} is not served; there are: {', '.join(state.models)}")
+    management = connect(folder, state.ports)
+    management.scale(model, workers, timeout)
+    console.print(f"{model} has {management.ready_workers(model)} READY workers.")
+
+
+def resident_bytes(pid: int) -> int:
+    """The resident memory of a worker; 0 for one that has just ended."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except (psutil.Error, ValueError):
+        return 0
+
+
+def run(command: Callable[[], Any] = app) -> None:
+    """Runs the tool; what the user can put right ends with one sentence and status 1."""
+    try:
+        command()
+    except MarinaError as error:
+        sys.exit(f"marina: {error}")

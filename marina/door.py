@@ -1,0 +1,93 @@
+"""The front door: nginx, which adds the token, holds the limits, and shows the page."""
+
+import getpass
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import IO
+
+import jinja2
+
+from marina.errors import MarinaError
+from marina.places import FRONTEND, NGINX
+from marina.processes import start_child, stop_child
+from marina.run_folder import Ports, write_private
+
+CONFIG = "nginx.conf"
+READY = "ready.json"
+# The door's own errors: status, type, message.
+ERRORS = (
+    (400, "BadRequest", "The request is not valid HTTP."),
+    (404, "NotFound", "There is nothing at this address; GET /models.json lists the models."),
+    (405, "MethodNotAllowed", "Send the input with POST or PUT."),
+    (413, "PayloadTooLarge", "The body is larger than any model takes; GET /models.json lists the limits."),
+    (415, "UnsupportedType", "The body is compressed; send it without a Content-Encoding."),
+    (429, "TooManyRequests", "Too many connections from one client; try again in a moment."),
+    (503, "NotReady", "The server is not ready; try again in a moment."),
+    (504, "DeadlineExceeded", "The model did not answer in time."),
+)
+
+
+def find_nginx() -> str:
+    """The nginx executable. Raises MarinaError with the command that installs it."""
+    path = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
+    found = shutil.which("nginx", path=path)
+    if found is None:
+        raise MarinaError("nginx is not installed: run `sudo scripts/install-nginx`, or serve with --no-door")
+    return found
+
+
+class Door:
+    """nginx in front of one TorchServe."""
+
+    def __init__(self, run: Path, host: str, ports: Ports, max_request_bytes: int, deadline_s: int):
+        self.run = run
+        self.nginx = find_nginx()
+        self.values = {
+            "run": run,
+            "host": host,
+            "ports": ports,
+            "max_request_bytes": max_request_bytes,
+            "deadline_s": deadline_s,
+            "errors": ERRORS,
+            # nginx's workers need no rights; only root can give them another user.
+            "user": unprivileged_user() if os.geteuid() == 0 else "",
+        }
+        self.deadline_s = deadline_s
+        self.child: subprocess.Popen[str] | None = None
+        shutil.copytree(FRONTEND, run / "public", dirs_exist_ok=True)
+
+    def configure(self, inference_key: str) -> None:
+        """Writes nginx's configuration with the token that the server wants now."""
+        template = jinja2.Template((NGINX / "marina.conf.j2").read_text(), undefined=jinja2.StrictUndefined)
+        write_private(self.run / CONFIG, template.render(**self.values, inference_key=inference_key))
+        if self.is_alive() and self.child is not None:
+            self.child.send_signal(signal.SIGHUP)
+
+    def start(self, output: int | IO[str]) -> None:
+        command: list[str | Path] = [self.nginx, "-e", "stderr", "-p", self.run, "-c", self.run / CONFIG]
+        self.child = start_child(command, self.run, os.environ, output)
+
+    def set_ready(self, ready: bool) -> None:
+        """What /ping answers from now on."""
+        flag = self.run / "public" / READY
+        if ready and not flag.exists():
+            flag.write_text('{"status": "Healthy"}\n')
+        elif not ready:
+            flag.unlink(missing_ok=True)
+
+    def is_alive(self) -> bool:
+        return self.child is not None and self.child.poll() is None
+
+    def stop(self) -> None:
+        """Takes no new connection, lets requests in flight finish, then ends."""
+        if self.child is not None:
+            stop_child(self.child, signal.SIGQUIT, self.deadline_s + 1)
+
+
+def unprivileged_user() -> str:
+    """The user and group that Debian and Red Hat keep for what needs no rights."""
+    group = subprocess.run(["id", "-gn", "nobody"], capture_output=True, text=True, check=False).stdout.strip()
+    return f"nobody {group}" if group else getpass.getuser()

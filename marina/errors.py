@@ -1,0 +1,5 @@
+"""What stops a command: one sentence for the person at the terminal, no traceback."""
+
+
+class MarinaError(Exception):
+    """Something that the user can put right; the message says what and how."""

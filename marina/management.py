@@ -1,0 +1,66 @@
+"""TorchServe's management API, as far as Marina uses it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from marina.errors import MarinaError
+from marina.run_folder import Ports
+
+KEY_FILE = "key_file.json"
+
+
+def read_keys(torchserve_folder: Path) -> dict[str, str]:
+    """The server's tokens by use: "inference" and "management". Raises OSError and ValueError while it starts."""
+    document = json.loads((torchserve_folder / KEY_FILE).read_text())
+    return {use: document[use]["key"] for use in ("inference", "management")}
+
+
+class Management:
+    """One server's management API, called with its token."""
+
+    def __init__(self, ports: Ports, key: str):
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{ports.management}",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(10, connect=2),
+            trust_env=False,
+        )
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What the server runs a model with: its settings as applied, and its workers. Raises MarinaError."""
+        response = self.call("GET", f"/models/{name}")
+        description: dict[str, Any] = response.json()[0]
+        return description
+
+    def ready_workers(self, name: str) -> int:
+        """How many workers of a model have loaded it and can answer; 0 where the server can't say."""
+        try:
+            workers = self.describe(name)["workers"]
+        except (httpx.HTTPError, MarinaError):
+            return 0
+        return sum(worker["status"] == "READY" for worker in workers)
+
+    def scale(self, name: str, workers: int, timeout_s: float) -> None:
+        """Sets how many workers a model has, and waits until they are there. Raises MarinaError."""
+        self.call(
+            "PUT",
+            f"/models/{name}",
+            params={"min_worker": workers, "max_worker": workers, "synchronous": "true"},
+            timeout=timeout_s,
+        )
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        response = self.client.request(method, path, **options)
+        if response.is_error:
+            raise MarinaError(f"TorchServe answers {response.status_code}: {error_message(response)}")
+        return response
+
+
+def error_message(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:200]

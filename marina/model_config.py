@@ -1,0 +1,111 @@
+"""A model's folder and its model-config.yaml: read once, checked, then plain values."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from marina.errors import MarinaError
+
+CONFIG_FILE = "model-config.yaml"
+# TorchServe 0.12's own keys (org.pytorch.serve.archive.model.ModelConfig) that make sense for one Python worker.
+# useVenv is left out: it installs packages from the network when the server starts.
+SERVER_KEYS = {
+    "minWorkers",
+    "maxWorkers",
+    "batchSize",
+    "maxBatchDelay",
+    "responseTimeout",
+    "startupTimeout",
+    "deviceType",
+    "deviceIds",
+    "maxRetryTimeoutInSec",
+    "clientTimeoutInMills",
+    "jobQueueSize",
+}
+# Every one is needed: what the file leaves out, TorchServe fills in silently (batch 1, 100 ms, 120 s).
+NEEDED_SERVER_KEYS = ("minWorkers", "maxWorkers", "batchSize", "maxBatchDelay", "responseTimeout", "startupTimeout")
+# A name becomes a file name, a URL and a line of a configuration file.
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,3}")
+
+
+@dataclass(frozen=True)
+class ArchiveSettings:
+    """The ``archive:`` section: what the archive is called and how it is made."""
+
+    title: str
+    description: str
+    version: str
+    license: str
+    # "module:function" that loads the torch module from the weights file, for TorchScript.
+    module: str = ""
+    # Files of the model's folder that the archive holds beside the model, the settings and the samples.
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One folder under ``models/``: ``server`` holds TorchServe's keys, ``handler`` what the handler reads."""
+
+    folder: Path
+    server: Mapping[str, int | str | list[int]]
+    handler: Mapping[str, Any]
+    archive: ArchiveSettings
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def samples(self) -> list[Path]:
+        """The sample inputs, by name."""
+        return sorted(path for path in (self.folder / "samples").glob("*") if path.is_file())
+
+
+def read_model_config(folder: Path) -> ModelConfig:
+    """The checked configuration of a model's folder. Raises MarinaError, naming the key that is wrong."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise MarinaError(f"{folder} is no model's folder: it has no {CONFIG_FILE}")
+    if not NAME.fullmatch(folder.name):
+        raise MarinaError(f"{folder.name!r} is no model name: use lower-case letters, digits, - and _")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise MarinaError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise MarinaError(f"{path} must hold keys and values")
+    for section in ("handler", "archive"):
+        if not isinstance(document.get(section), dict):
+            raise MarinaError(f"{path}: the section {section}: is missing")
+    server = {key: value for key, value in document.items() if key not in ("handler", "archive")}
+    check_server(path, server)
+    return ModelConfig(folder, server, document["handler"], read_archive(path, document["archive"]))
+
+
+def check_server(path: Path, server: Mapping[str, object]) -> None:
+    for key, value in server.items():
+        if key not in SERVER_KEYS:
+            raise MarinaError(f"{path}: unknown key {key}")
+        if key not in ("deviceType", "deviceIds") and (type(value) is not int or value < 0):
+            raise MarinaError(f"{path}: {key} must be a whole number, 0 or more")
+    for key in NEEDED_SERVER_KEYS:
+        if key not in server:
+            raise MarinaError(f"{path}: {key} is missing")
+
+
+def read_archive(path: Path, section: Mapping[str, Any]) -> ArchiveSettings:
+    known = {field.name for field in fields(ArchiveSettings)}
+    for key in section:
+        if key not in known:
+            raise MarinaError(f"{path}: unknown key archive.{key}")
+    for key in ("title", "description", "version", "license"):
+        if not isinstance(section.get(key), str) or not section[key]:
+            raise MarinaError(f"{path}: archive.{key} must be text")
+    if not VERSION.fullmatch(section["version"]):
+        raise MarinaError(f'{path}: archive.version must be like "1.0"')
+    return ArchiveSettings(**{**section, "files": tuple(section.get("files", ()))})

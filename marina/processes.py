@@ -1,0 +1,53 @@
+"""Child processes that never outlive the tool."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def start_child(
+    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], output: int | IO[str]
+) -> subprocess.Popen[str]:
+    """Starts a command that a Ctrl-C in the terminal does not reach, and that ends when the tool is killed."""
+    parent = os.getpid()
+    prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+    def end_with_parent() -> None:
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:  # it died before the line above
+                os._exit(1)
+
+    return subprocess.Popen(
+        [str(part) for part in command],
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=end_with_parent,
+    )
+
+
+def stop_child(child: subprocess.Popen[str], how: signal.Signals, timeout_s: float) -> None:
+    """Asks a child to end, and ends it and its group where it does not in time."""
+    if child.poll() is None:
+        child.send_signal(how)
+        try:
+            child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    try:
+        os.killpg(child.pid, signal.SIGKILL)  # workers that outlived their server
+    except ProcessLookupError:
+        return

@@ -1,0 +1,57 @@
+"""Where an archive comes from: digests, versions, the commit, the measured quality."""
+
+import hashlib
+import importlib.metadata
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import marina
+
+# The packages whose version can change what an archive holds or answers.
+PACKAGES = ("numpy", "onnx", "onnxruntime", "openvino", "pillow", "torch", "torch-model-archiver", "torchserve")
+UNKNOWN = "unknown"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def digests(contents: Mapping[str, bytes]) -> dict[str, str]:
+    """Path in the archive -> SHA-256 of the file, in hexadecimal."""
+    return {path: sha256(data) for path, data in sorted(contents.items())}
+
+
+def describe(folder: Path, variant: str, contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """What provenance.json says of an archive built from a model's folder."""
+    figures = folder / "figures.json"
+    return {
+        "marina": marina.__version__,
+        "variant": variant,
+        "commit": git(folder, "rev-parse", "HEAD") or UNKNOWN,
+        "changed_since_commit": bool(git(folder, "status", "--porcelain", "--", ".", "../../handlers")),
+        "packages": versions(),
+        "quality": {variant: json.loads(figures.read_text("utf-8"))} if figures.is_file() else {},
+        "files": digests(contents),
+    }
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What git prints in that folder; nothing where there is no git or no repository."""
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

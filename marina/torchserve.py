@@ -1,0 +1,159 @@
+"""TorchServe as a child process: its configuration, its environment, its keys."""
+
+import importlib.util
+import json
+import os
+import signal
+import site
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import jinja2
+import psutil
+
+from handlers.threads import SHARES_VARIABLE, available_cores
+from marina.catalog import ServedArchive
+from marina.errors import MarinaError
+from marina.java import find_java
+from marina.management import KEY_FILE, Management, read_keys
+from marina.places import CONFIG, TORCH_STANDIN
+from marina.processes import start_child, stop_child
+from marina.run_folder import Ports, write_private
+
+PROPERTIES = "torchserve.properties"
+STOP_TIMEOUT_S = 20
+# Of what else the machine has: the heap holds the requests that wait, not the models.
+HEAP_MB = 512
+HEAP_SHARE = 4
+
+
+class TorchServe:
+    """One TorchServe on loopback, serving the archives with the given number of workers each."""
+
+    def __init__(self, run: Path, ports: Ports, archives: Sequence[ServedArchive], workers: Mapping[str, int]):
+        self.folder = run / "torchserve"
+        self.temporary = run / "tmp"
+        self.ports = ports
+        self.archives = archives
+        self.workers = workers
+        self.child: subprocess.Popen[str] | None = None
+
+    def start(self, output: int | IO[str]) -> None:
+        """Starts the server; ``keys`` and ``wait_ready`` tell when it is there."""
+        (self.folder / KEY_FILE).unlink(missing_ok=True)
+        write_private(self.folder / PROPERTIES, self.properties())
+        self.child = start_child(self.command(), self.folder, self.environment(), output)
+
+    def properties(self) -> str:
+        template = jinja2.Template((CONFIG / f"{PROPERTIES}.j2").read_text(), undefined=jinja2.StrictUndefined)
+        rendered: str = template.render(
+            ports=self.ports,
+            model_store=self.archives[0].path.parent,
+            archives=[archive.path.name for archive in self.archives],
+            models=json.dumps({archive.name: self.registration(archive) for archive in self.archives}),
+            max_request_bytes=max_request_bytes(self.archives),
+        )
+        return rendered
+
+    def registration(self, archive: ServedArchive) -> dict[str, Any]:
+        settings = {"defaultVersion": True, "marName": archive.path.name, **archive.server}
+        settings |= {"minWorkers": self.workers[archive.name]}
+        settings |= {"maxWorkers": max(self.workers[archive.name], archive.server["maxWorkers"])}
+        return {archive.version: settings}
+
+    def command(self) -> list[str | Path]:
+        package = importlib.util.find_spec("ts")
+        if package is None or package.origin is None:
+            raise MarinaError("torchserve is not installed: see requirements/serve.txt")
+        home = Path(package.origin).parent.parent
+        return [
+            find_java(),
+            f"-Dmodel_server_home={home}",
+            f"-Dlog4j.configurationFile=file://{CONFIG / 'log4j2.xml'}",
+            f"-Djava.io.tmpdir={self.temporary}",
+            f"-Xmx{heap_mb()}m",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",  # a server that is out of memory answers nobody; it is started again
+            "-cp",
+            f".:{home / 'ts' / 'frontend'}/*",
+            "org.pytorch.serve.ModelServer",
+            "--python",
+            sys.executable,
+            "-f",
+            self.folder / PROPERTIES,
+            "-s",
+            self.archives[0].path.parent,
+            "-ncs",
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """The server's and so its workers' environment: threads that fit, no checkout on the path."""
+        shares = {name: max(1, available_cores() // count) for name, count in self.workers.items()}
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("TS_", "PYTHON"))}
+        environment |= {
+            SHARES_VARIABLE: json.dumps(shares),
+            "OMP_NUM_THREADS": str(max(shares.values())),
+            "TMPDIR": str(self.temporary),
+            "LOG_LOCATION": str(self.temporary),
+            "METRICS_LOCATION": str(self.temporary),
+            "TS_DECODE_INPUT_REQUEST": "false",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            # Two arenas instead of eight a core: tens of MB less a worker, no slower where it was tried.
+            "MALLOC_ARENA_MAX": "2",
+        }
+        if importlib.util.find_spec("torch") is None:
+            environment["PYTHONPATH"] = str(TORCH_STANDIN)
+        if not site.ENABLE_USER_SITE:
+            environment["PYTHONNOUSERSITE"] = "1"
+        return environment
+
+    def wait_ready(self, timeout_s: float) -> Management:
+        """Waits until every model has all its workers READY. Raises MarinaError where the server gives up."""
+        deadline = time.monotonic() + timeout_s
+        management: Management | None = None
+        while time.monotonic() < deadline:
+            if not self.is_alive():
+                raise MarinaError("TorchServe ended while it started; its output is above")
+            management = management or self.connect()
+            if management and all(
+                management.ready_workers(archive.name) >= self.workers[archive.name] for archive in self.archives
+            ):
+                return management
+            time.sleep(0.1)
+        raise MarinaError(f"TorchServe was not ready within {timeout_s:.0f} s; its output is above")
+
+    def connect(self) -> Management | None:
+        """The management API, once the server has written its keys."""
+        try:
+            return Management(self.ports, read_keys(self.folder)["management"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def inference_key(self) -> str:
+        return read_keys(self.folder)["inference"]
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid if self.child else 0
+
+    def is_alive(self) -> bool:
+        return self.child is not None and self.child.poll() is None
+
+    def stop(self) -> None:
+        if self.child is not None:
+            stop_child(self.child, signal.SIGTERM, STOP_TIMEOUT_S)
+
+
+def max_request_bytes(archives: Sequence[ServedArchive]) -> int:
+    """The largest body of any model: its input as base64, four letters for three bytes, and a little JSON."""
+    return max(int(archive.handler.get("max_bytes", 0)) for archive in archives) * 4 // 3 + 65_536
+
+
+def heap_mb() -> int:
+    """Java's largest heap: 512 MB, less on a small machine."""
+    return min(HEAP_MB, psutil.virtual_memory().total // HEAP_SHARE // 1024**2)
