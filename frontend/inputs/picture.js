@@ -1,0 +1,124 @@
+// Takes one picture: chosen, dropped anywhere on the page, pasted, or one of the model's samples.
+
+import { fetchSample } from "../api.js";
+import { uploadCommand } from "../curl.js";
+import { element } from "../elements.js";
+import { bytesInWords, limitsInWords } from "../wording.js";
+
+export function pictureCommand(model, question) {
+  return uploadCommand(model.name, question?.name ?? "picture.jpg", question?.sampleUrl);
+}
+
+/** The element to show. Calls ask({name, read, sampleUrl}) for each picture until the signal aborts. */
+export function pictureInput(model, ask, signal) {
+  const preview = element("span", { id: "preview", hidden: true });
+  const caption = element("p", { class: "caption" });
+  const samples = (model.samples ?? []).map(sampleButton);
+  const limits = limitsInWords(model.limits);
+  const file = element("input", {
+    id: "file", type: "file", accept: "image/*", class: "visually-hidden",
+    "aria-label": "Choose a picture", "aria-describedby": "limits",
+  });
+
+  const show = (name, url, size) => {
+    samples.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.url === url)));
+    preview.hidden = false;
+    showPicture(preview, caption, { name, url, size });
+  };
+  const takeFile = (picture) => {
+    show(picture.name, URL.createObjectURL(picture), picture.size);
+    ask({ name: picture.name, read: async () => picture });
+  };
+  const takeSample = ({ url, title }) => {
+    const name = decodeURIComponent(url.split("/").pop());
+    show(title, url);
+    ask({ name, sampleUrl: url, read: (aborted) => fetchSample(url, aborted) });
+  };
+
+  file.addEventListener("change", () => {
+    if (file.files.length) takeFile(file.files[0]);
+    file.value = ""; // so that the same file can be chosen again
+  });
+  samples.forEach((button, index) => button.addEventListener("click", () => takeSample(model.samples[index])));
+  listenForDrops(takeFile, signal);
+  listenForPaste(takeFile, signal);
+
+  return element("div", { class: "picture" },
+    element("h2", {}, "Picture"),
+    element("label", { for: "file", class: "dropzone" }, file, prompt(), preview),
+    caption,
+    element("p", { id: "limits", class: "limits" }, limits ? `Pictures up to ${limits}.` : ""),
+    sampleStrip(samples));
+}
+
+function prompt() {
+  return element("span", { class: "prompt" },
+    element("span", { class: "icon", "aria-hidden": "true" }),
+    element("strong", {}, "Choose a picture"),
+    element("span", {}, "or drop it anywhere on this page, or paste it"));
+}
+
+function sampleButton({ url, title }) {
+  return element("button", { type: "button", class: "sample", "aria-pressed": "false", "data-url": url },
+    element("img", { src: url, alt: "", draggable: "false", loading: "lazy" }),
+    element("span", {}, title));
+}
+
+function sampleStrip(buttons) {
+  if (!buttons.length) return "";
+  return element("div", { class: "samples", role: "group", "aria-labelledby": "samples-heading" },
+    element("h3", { id: "samples-heading" }, "Or try one of these"),
+    element("div", { class: "strip" }, ...buttons));
+}
+
+function showPicture(preview, caption, { name, url, size = null }) {
+  const image = element("img", { src: url, alt: `Preview of ${name}`, draggable: "false" });
+  const about = element("span", { class: "about" }, size === null ? "" : bytesInWords(size));
+  const release = () => url.startsWith("blob:") && URL.revokeObjectURL(url);
+  image.addEventListener("load", () => {
+    about.append(about.textContent && " · ", `${image.naturalWidth} × ${image.naturalHeight}`);
+    release();
+  });
+  image.addEventListener("error", () => {
+    image.replaceWith(placeholder(name));
+    release();
+  });
+  preview.replaceChildren(image);
+  caption.replaceChildren(element("span", { class: "name" }, name), " ", about);
+}
+
+/** For what the browser cannot draw, such as TIFF: the server may well read it. */
+function placeholder(name) {
+  const extension = name.includes(".") ? name.split(".").pop().slice(0, 5) : "file";
+  return element("span", { class: "placeholder" },
+    element("strong", {}, extension),
+    element("span", {}, "Your browser cannot show this file. It is sent all the same."));
+}
+
+function listenForDrops(takeFile, signal) {
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const mark = (dragging) => document.body.classList.toggle("dragging", dragging);
+  addEventListener("dragover", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    mark(true);
+  }, { signal });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) mark(false); // null once the pointer has left the window
+  }, { signal });
+  addEventListener("drop", (event) => {
+    mark(false);
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    if (event.dataTransfer.files.length) takeFile(event.dataTransfer.files[0]);
+  }, { signal });
+}
+
+function listenForPaste(takeFile, signal) {
+  addEventListener("paste", (event) => {
+    const [picture] = event.clipboardData?.files ?? [];
+    if (!picture) return;
+    event.preventDefault();
+    takeFile(picture);
+  }, { signal });
+}

@@ -1,0 +1,31 @@
+// Quantities as people read them.
+
+const number = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits });
+
+/** Rounded up, so that a file over its limit never reads as one that just fits. */
+export function bytesInWords(bytes) {
+  if (bytes >= 1e6) return `${number(Math.ceil(bytes / 1e5) / 10, 1)} MB`;
+  if (bytes >= 1e3) return `${number(Math.ceil(bytes / 1e3), 0)} kB`;
+  return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+}
+
+export function millisecondsInWords(ms) {
+  if (ms >= 10_000) return `${number(ms / 1000, 1)} s`;
+  return `${number(ms, ms < 100 ? 1 : 0)} ms`;
+}
+
+/** 0.934 -> "93.4%". Never rounds up to certainty or down to impossibility. */
+export function percentInWords(probability) {
+  if (probability > 0.999 && probability < 1) return "> 99.9%";
+  if (probability > 0 && probability < 0.001) return "< 0.1%";
+  return `${number(probability * 100, 1)}%`;
+}
+
+/** {max_bytes, max_pixels, max_characters} -> "10 MB and 50 megapixels"; "" where there is no limit. */
+export function limitsInWords(limits = {}) {
+  const parts = [];
+  if (limits.max_bytes) parts.push(bytesInWords(limits.max_bytes));
+  if (limits.max_pixels) parts.push(`${number(limits.max_pixels / 1e6, 1)} megapixels`);
+  if (limits.max_characters) parts.push(`${number(limits.max_characters, 0)} characters`);
+  return parts.join(" and ");
+}
