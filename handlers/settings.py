@@ -37,6 +37,10 @@ class Settings:
             if not hasattr(self, name):
                 raise SettingsError("handler.%s is missing" % name)
 
+    def as_dict(self) -> Dict[str, Any]:
+        """Every setting by name, those that were left out with their defaults."""
+        return {name: getattr(self, name) for name in typing.get_type_hints(type(self))}
+
 
 def read_settings(model_dir: str) -> Dict[str, Any]:
     """The settings of an unpacked archive, as the mapping that ``Settings`` takes."""

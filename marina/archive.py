@@ -90,7 +90,7 @@ def collect(config: ModelConfig, variant: str) -> dict[str, bytes]:
 
 
 def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
-    """What the handler will read, checked by the task's own class."""
+    """What the handler will read, checked and completed by the task's own class."""
     settings = dict(config.handler)
     for name in ("workers", "batch_size"):
         if name in settings:
@@ -101,10 +101,9 @@ def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
     task = settings.get("task", "")
     try:
         handler = load_model_module(config, task) if ":" in str(task) else load_task(str(task))
-        handler.settings_type(settings)
+        return handler.settings_type(settings).as_dict()
     except (SettingsError, ValueError) as error:
         raise MarinaError(f"{config.folder / CONFIG_FILE}: {error}") from error
-    return settings
 
 
 def load_model_module(config: ModelConfig, task: str) -> Any:

@@ -39,7 +39,7 @@ def start_child(
 
 
 def stop_child(child: subprocess.Popen[str], how: signal.Signals, timeout_s: float) -> None:
-    """Asks a child to end, and ends it and its group where it does not in time."""
+    """Asks a child to end, ends it where it does not in time, and ends what it left behind of its own children."""
     if child.poll() is None:
         child.send_signal(how)
         try:
@@ -48,6 +48,6 @@ def stop_child(child: subprocess.Popen[str], how: signal.Signals, timeout_s: flo
             child.kill()
             child.wait()
     try:
-        os.killpg(child.pid, signal.SIGKILL)  # workers that outlived their server
+        os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:
         return

@@ -172,6 +172,7 @@ class Server:
                 self.door.set_ready(ready)
                 if not self.door.is_alive():
                     self.console.print("nginx ended; starting it again.")
+                    self.door.stop()
                     self.door.start(sys.stderr.fileno())
             if ready:
                 pause_s, lost_since = RESTART_PAUSE_S, None

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import jinja2
 import psutil
@@ -54,16 +54,9 @@ class TorchServe:
             ports=self.ports,
             model_store=self.archives[0].path.parent,
             archives=[archive.path.name for archive in self.archives],
-            models=json.dumps({archive.name: self.registration(archive) for archive in self.archives}),
             max_request_bytes=max_request_bytes(self.archives),
         )
         return rendered
-
-    def registration(self, archive: ServedArchive) -> dict[str, Any]:
-        settings = {"defaultVersion": True, "marName": archive.path.name, **archive.server}
-        settings |= {"minWorkers": self.workers[archive.name]}
-        settings |= {"maxWorkers": max(self.workers[archive.name], archive.server["maxWorkers"])}
-        return {archive.version: settings}
 
     def command(self) -> list[str | Path]:
         package = importlib.util.find_spec("ts")
@@ -120,9 +113,10 @@ class TorchServe:
             if not self.is_alive():
                 raise MarinaError("TorchServe ended while it started; its output is above")
             management = management or self.connect()
-            if management and all(
-                management.ready_workers(archive.name) >= self.workers[archive.name] for archive in self.archives
-            ):
+            if management and all(management.ready_workers(archive.name) for archive in self.archives):
+                # TorchServe starts the number in the archive's model-config.yaml, whatever its own settings say.
+                for name, count in self.workers.items():
+                    management.scale(name, count, timeout_s)
                 return management
             time.sleep(0.1)
         raise MarinaError(f"TorchServe was not ready within {timeout_s:.0f} s; its output is above")

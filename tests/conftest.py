@@ -1,0 +1,72 @@
+"""What the tests share: pictures, a model made from nothing, and real servers."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.servers import RunningServer, start_server
+from tests.tiny import write_tiny_model
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def jpeg() -> bytes:
+    """A 500 x 375 picture, as a camera gives it."""
+    gradient = Image.linear_gradient("L").resize((500, 375))
+    picture = Image.merge("RGB", (gradient, gradient.transpose(Image.Transpose.ROTATE_180), gradient))
+    return encode(picture, "JPEG", quality=90)
+
+
+def encode(picture: Image.Image, kind: str, **options: object) -> bytes:
+    """The picture as a file of that format."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models' folders with one model in it, ``colours``: is a picture red or blue?"""
+    models = tmp_path_factory.mktemp("models")
+    write_tiny_model(models / "colours")
+    return models
+
+
+@pytest.fixture(scope="session")
+def tiny_archive(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from marina.archive import build_archive
+
+    path, _ = build_archive(tiny_models / "colours", tmp_path_factory.mktemp("store"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def store(tiny_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every shipped model's archive, and the tiny one."""
+    from marina.archive import build_archive
+
+    folder = tmp_path_factory.mktemp("all")
+    for config in sorted((ROOT / "models").glob("*/model-config.yaml")):
+        build_archive(config.parent, folder)
+    (folder / tiny_archive.name).write_bytes(tiny_archive.read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(store: Path) -> Iterator[RunningServer]:
+    """A real nginx and TorchServe with every archive; for tests that leave it as it is."""
+    with start_server("--store", store) as running:
+        yield running
+
+
+@pytest.fixture
+def new_server() -> Iterator[Callable[..., RunningServer]]:
+    """Starts servers of the test's own, with the options given."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield lambda *options: stack.enter_context(start_server(*options))

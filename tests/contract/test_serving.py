@@ -1,0 +1,212 @@
+"""A server in use: access, scaling, workers that die, and an orderly end."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.servers import RunningServer, marina
+
+NewServer = Callable[..., RunningServer]
+
+
+def listening(server: RunningServer) -> dict[str, set[str]]:
+    """Program -> addresses that it listens on, of a server and all its processes."""
+    found: dict[str, set[str]] = {}
+    for process in server.family():
+        for connection in process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                found.setdefault(process.name(), set()).add(connection.laddr.ip.removeprefix("::ffff:"))
+    return found
+
+
+def load(server: RunningServer, body: bytes, requests: int, clients: int = 16) -> list[Future[httpx.Response]]:
+    """Asks the server from several clients; gives the answers to come, in order of asking."""
+    pool = ThreadPoolExecutor(clients)
+    futures = [pool.submit(server.predict, "resnet18", body, "image/jpeg") for _ in range(requests)]
+    pool.shutdown(wait=False)
+    return futures
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def ping(server: RunningServer) -> int:
+    return httpx.get(f"{server.url}/ping", trust_env=False).status_code
+
+
+def test_nothing_listens_beyond_loopback(server: RunningServer) -> None:
+    addresses = listening(server)
+    assert set().union(*addresses.values()) == {"127.0.0.1"}
+    assert {"nginx", "java"} <= set(addresses)
+
+
+def test_with_a_host_nginx_alone_listens_beyond_loopback(store: Path, new_server: NewServer) -> None:
+    server = new_server("--store", store, "--models", "colours", "--host", "0.0.0.0")
+    addresses = listening(server)
+    assert addresses.pop("nginx") == {"0.0.0.0"}
+    assert set().union(*addresses.values()) == {"127.0.0.1"}
+
+
+def test_torchserve_wants_its_tokens(server: RunningServer, jpeg: bytes) -> None:
+    ports = server.state.ports
+    management = f"http://127.0.0.1:{ports.management}/models/resnet18"
+    assert httpx.get(management, trust_env=False).status_code == 400
+    assert httpx.put(management, params={"min_worker": 3}, trust_env=False).status_code == 400
+    direct = f"http://127.0.0.1:{ports.inference}/predictions/resnet18"
+    assert httpx.post(direct, content=jpeg, trust_env=False).status_code == 400
+
+
+def test_the_door_shows_nothing_of_management(server: RunningServer) -> None:
+    hidden = ("/models", "/models/resnet18", "/workflows", "/metrics", "/ready.json", "/nginx.conf", "/../state.json")
+    for path in hidden:
+        assert httpx.get(server.url + path, trust_env=False).status_code in (400, 404)
+
+
+def test_a_model_is_not_registered_by_url(server: RunningServer) -> None:
+    ports, key = server.state.ports, server.management.client.headers["authorization"]
+    response = httpx.post(
+        f"http://127.0.0.1:{ports.management}/models",
+        params={"url": "http://127.0.0.1:9/model.mar"},
+        headers={"Authorization": key},
+        trust_env=False,
+    )
+    assert response.status_code >= 400
+
+
+def test_secrets_are_readable_by_their_owner_alone(server: RunningServer) -> None:
+    secret = [*server.folder.glob("*"), *server.folder.glob("torchserve/*")]
+    key = server.management.client.headers["authorization"].split()[1]
+    for path in secret:
+        if path.is_file() and key in path.read_text(errors="replace"):
+            assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0
+    assert key not in "".join(server.lines)
+
+
+def test_scaling_gives_ready_workers(store: Path, new_server: NewServer) -> None:
+    server = new_server("--store", store, "--models", "colours")
+    subprocess.run(marina("scale", "colours", 2, "--port", server.port), check=True)
+    assert server.management.ready_workers("colours") == 2
+    status = subprocess.check_output(marina("status", "--port", server.port), text=True)
+    assert re.search(r"colours\b.*\b1\.0\b.*\b2 of 2\b", status)
+
+
+def test_workers_and_threads_fit_the_cores(store: Path, new_server: NewServer) -> None:
+    server = new_server("--store", store, "--models", "resnet18", "--workers", "2")
+    assert server.management.ready_workers("resnet18") == 2
+    share = max(1, len(os.sched_getaffinity(0)) // 2)
+    for pid in server.worker_pids("resnet18"):
+        assert psutil.Process(pid).environ()["MARINA_THREADS"] == f'{{"resnet18": {share}}}'
+
+
+def test_a_killed_worker_costs_its_own_batch_alone(store: Path, new_server: NewServer, jpeg: bytes) -> None:
+    server = new_server("--store", store, "--models", "resnet18", "--workers", "2")
+    answers = load(server, jpeg, 300)
+    assert wait_until(lambda: sum(answer.done() for answer in answers) > 40)
+    os.kill(server.worker_pids("resnet18")[0], signal.SIGKILL)
+    statuses = [answer.result().status_code for answer in answers]
+    assert sum(status != 200 for status in statuses) <= 8  # a batch
+    assert statuses[-50:] == [200] * 50
+    assert wait_until(lambda: server.management.ready_workers("resnet18") == 2)
+
+
+def test_ping_is_honest_while_the_only_worker_is_gone(store: Path, new_server: NewServer, jpeg: bytes) -> None:
+    server = new_server("--store", store, "--models", "colours", "--workers", "1")
+    assert ping(server) == 200
+    os.kill(server.worker_pids("colours")[0], signal.SIGKILL)
+    assert wait_until(lambda: ping(server) == 503)
+    assert wait_until(lambda: ping(server) == 200)
+    assert server.predict("colours", jpeg).status_code == 200
+
+
+def test_what_dies_is_started_again(store: Path, new_server: NewServer, jpeg: bytes) -> None:
+    server = new_server("--store", store, "--models", "colours")
+    for name in ("nginx", "java"):
+        before = next(process.pid for process in server.family() if process.name() == name)
+        os.kill(before, signal.SIGKILL)
+
+        def is_back(before: int = before) -> bool:
+            try:
+                return server.predict("colours", jpeg).status_code == 200 and not psutil.pid_exists(before)
+            except httpx.TransportError:
+                return False
+
+        assert wait_until(is_back, 60), "".join(server.lines)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_answers_what_is_in_flight_and_leaves_nothing(
+    store: Path, new_server: NewServer, jpeg: bytes, how: signal.Signals
+) -> None:
+    server = new_server("--store", store, "--models", "resnet18")
+    family, folder = server.family(), server.folder
+    answers = load(server, jpeg, 100)
+    assert wait_until(lambda: sum(answer.done() for answer in answers) > 20)
+    assert server.stop(how) == 0
+    statuses = []
+    for answer in answers:
+        try:
+            statuses.append(answer.result().status_code)
+        except httpx.ConnectError:  # asked after the door was closed
+            statuses.append(0)
+    assert set(statuses) <= {200, 0}
+    assert statuses.count(200) > 20
+    assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not folder.exists()
+
+
+def test_a_killed_server_leaves_no_process_and_is_cleared_away_by_the_next(
+    store: Path, new_server: NewServer, jpeg: bytes
+) -> None:
+    server = new_server("--store", store, "--models", "colours")
+    family, port = server.family(), server.port
+    server.stop(signal.SIGKILL)
+    assert wait_until(lambda: not any(process.is_running() for process in family))
+    again = new_server("--store", store, "--models", "colours", "--port", port)
+    assert again.predict("colours", jpeg).status_code == 200
+
+
+@pytest.mark.parametrize("option", ["--port", "--inference-port", "--management-port"])
+def test_a_busy_port_is_named(server: RunningServer, store: Path, option: str) -> None:
+    ports = server.state.ports
+    busy = {"--port": ports.door, "--inference-port": ports.inference, "--management-port": ports.management}[option]
+    free = [part for name in ("--port", "--inference-port", "--management-port") for part in (name, "0")]
+    done = subprocess.run(
+        marina("serve", "--store", store, *free, "--metrics-port", "0", option, busy), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert f"port {busy}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_the_door_the_answers_are_the_same(
+    store: Path, new_server: NewServer, server: RunningServer, jpeg: bytes
+) -> None:
+    bare = new_server("--store", store, "--models", "resnet18", "--no-door")
+    headers = ["-H", f"@{bare.folder / 'authorization'}"]
+    picture = bare.folder / "tmp" / "photo.jpg"
+    picture.write_bytes(jpeg)
+    answer = subprocess.check_output(["curl", "-sS", *headers, "-T", picture, f"{bare.url}/predictions/resnet18"])
+    assert answer == server.predict("resnet18", jpeg).content
+    assert "nginx" not in listening(bare)
+
+
+def test_torch_is_not_needed(server: RunningServer) -> None:
+    """This environment has no torch; the worker finds the stand-in, and the archive's own handlers."""
+    worker = psutil.Process(server.worker_pids("resnet18")[0])
+    assert "torch_standin" in worker.environ()["PYTHONPATH"]
+    assert not any("libtorch" in region.path for region in worker.memory_maps())
