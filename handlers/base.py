@@ -138,8 +138,9 @@ def attempt(step: Callable[[], Any]) -> Any:
         return error
     except Exception as error:  # whatever a model raises is its own fault, and must not reach the neighbours
         # The message may hold a piece of the input, so only the type and the place are logged.
-        place = "".join(traceback.format_tb(error.__traceback__)[-3:])
-        logger.error("A step of the model raised %s\n%s", type(error).__name__, place)
+        frames = traceback.extract_tb(error.__traceback__)
+        places = ["%s:%d" % (os.path.basename(frame.filename), frame.lineno or 0) for frame in frames]
+        logger.error("A step of the model raised %s at %s", type(error).__name__, " > ".join(places))
         return ModelError("The model failed on this input.")
 
 

@@ -146,7 +146,12 @@ def test_a_bomb_is_too_large() -> None:
 
 @pytest.mark.parametrize(
     ("data", "error"),
-    [(b"", EmptyBody), (b"an ant", UndecodableImage), (b"\x1f\x8b\x08\0", UnsupportedType), (b"%PDF-1.4", UndecodableImage)],
+    [
+        (b"", EmptyBody),
+        (b"an ant", UndecodableImage),
+        (b"\x1f\x8b\x08\0", UnsupportedType),
+        (b"%PDF-1.4", UndecodableImage),
+    ],
 )
 def test_what_is_no_picture_is_told_apart(data: bytes, error: type[RequestError]) -> None:
     with pytest.raises(error):

@@ -1,0 +1,61 @@
+"""Who may import whom, and in which Python."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+HANDLERS = sorted((ROOT / "handlers").glob("*.py"))
+# What each folder may import at the top of a file, beside the standard library and itself.
+ALLOWED = {
+    "handlers": {"numpy", "PIL"},
+    "benchmarks": {"httpx", "psutil", "rich", "typer", "matplotlib"},
+}
+# What a handler may import inside the function that needs it.
+INSIDE_FUNCTIONS = {"torch", "onnxruntime", "openvino", "tokenizers"}
+NEVER_IN_HANDLERS = {"ts", "mms", "ray", "marina", "models"}
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, bool]]:
+    """Every import of a file: the top-level package, and whether it stands at the top of the file."""
+    top = set(ast.iter_child_nodes(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.partition(".")[0], node in top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module).partition(".")[0], node in top
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.name)
+def test_handlers_keep_to_python_3_6_and_their_imports(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 6))
+    for package, at_top in imports(tree):
+        assert package not in NEVER_IN_HANDLERS
+        if at_top:
+            assert package in ALLOWED["handlers"] | {"handlers"} | sys.stdlib_module_names
+        else:
+            assert package in INSIDE_FUNCTIONS | ALLOWED["handlers"] | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("**/*.py")), ids=lambda path: path.name)
+def test_benchmarks_speak_http_only(path: Path) -> None:
+    for package, _ in imports(ast.parse(path.read_text())):
+        assert package in ALLOWED["benchmarks"] | {"benchmarks"} | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").glob("**/*.py")), ids=lambda path: path.name)
+def test_models_do_not_need_the_tool(path: Path) -> None:
+    assert "marina" not in {package for package, _ in imports(ast.parse(path.read_text()))}
+
+
+def test_the_page_asks_nobody_else_and_text_is_never_markup() -> None:
+    for path in sorted((ROOT / "frontend").rglob("*")):
+        if path.suffix in (".html", ".css"):
+            assert "http" not in path.read_text()
+            assert " style=" not in path.read_text()
+        if path.suffix == ".js":
+            assert not any(unsafe in path.read_text() for unsafe in ("innerHTML", "insertAdjacentHTML", "eval("))
