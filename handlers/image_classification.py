@@ -7,7 +7,7 @@ import numpy as np
 from .base import Handler
 from .images import decode_image, resize_and_crop
 from .payloads import Payload
-from .settings import Settings
+from .settings import Settings, SettingsError
 
 
 class ImageSettings(Settings):
@@ -21,6 +21,14 @@ class ImageSettings(Settings):
 class ImageClassification(Handler):
     settings_type = ImageSettings
     settings: ImageSettings
+
+    def initialize(self, context: Any) -> None:
+        super().initialize(context)
+        classes = self.inference([self.example()]).shape[1]
+        if classes != len(self.settings.labels):
+            raise SettingsError(
+                "handler.labels has %d names, but the model has %d outputs" % (len(self.settings.labels), classes)
+            )
 
     def preprocess(self, payload: Payload) -> "np.ndarray[Any, Any]":
         """uint8 (size, size, 3), RGB; from raw bytes, or from base64 in the JSON field "image"."""

@@ -1,0 +1,63 @@
+"""The small parts of the tool."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from marina.catalog import find_archives
+from marina.errors import MarinaError
+from marina.java import find_java, java_version
+from marina.ports import claim_port
+from marina.run_folder import create_run_folder, folder_of, remove_run_folder, write_private
+
+
+def test_a_free_port_is_given_and_a_busy_one_is_named() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        busy = holder.getsockname()[1]
+        with pytest.raises(MarinaError, match=f"port {busy} on 127.0.0.1, for the test"):
+            claim_port("the test", busy)
+        assert claim_port("the test", 0) != busy
+    assert claim_port("the test", busy) == busy
+
+
+def test_a_java_that_is_new_enough_is_found() -> None:
+    assert java_version(find_java()) >= 17
+    assert java_version(Path("a java that does not exist")) == 0
+
+
+def test_a_missing_archive_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MarinaError, match="marina archive"):
+        find_archives(tmp_path, [])
+    with pytest.raises(MarinaError, match="no archive resnet19"):
+        find_archives(tmp_path, ["resnet19"])
+
+
+def test_a_run_folder_laid_by_someone_else_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder_of(1).symlink_to(tmp_path)
+    with pytest.raises(MarinaError, match="not this user's own"):
+        create_run_folder(1)
+    folder_of(2).mkdir(mode=0o777)
+    folder_of(2).chmod(0o777)
+    with pytest.raises(MarinaError, match="not this user's own"):
+        create_run_folder(2)
+
+
+def test_a_run_folder_that_a_dead_server_left_is_cleared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = create_run_folder(1)
+    (folder / "left").touch()
+    write_private(folder / "owner.pid", "999999999")
+    assert not (create_run_folder(1) / "left").exists()
+    remove_run_folder(folder)
+    assert not folder.exists()
+
+
+def test_a_private_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    write_private(tmp_path / "key", "secret")
+    assert stat.S_IMODE(os.stat(tmp_path / "key").st_mode) == 0o600
