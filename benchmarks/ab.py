@@ -1,0 +1,43 @@
+"""ApacheBench: one closed-loop run against one address."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True)
+class AbResult:
+    """What one run of ab found; times in milliseconds."""
+
+    requests_per_s: float
+    p50_ms: int
+    p95_ms: int
+    p99_ms: int
+    failed: int  # without an answer, or with a status other than 2xx
+
+
+def run_ab(url: str, picture: Path, requests: int, clients: int) -> AbResult:
+    """Posts a picture again and again from so many clients, each on a connection that it keeps.
+
+    Without -k, ab hangs against TorchServe; -l lets answers differ in length.
+    """
+    command = ["ab", "-k", "-l", "-q", "-n", str(requests), "-c", str(clients), "-s", "120"]
+    command += ["-p", str(picture), "-T", "image/jpeg", url]
+    return parse_ab(subprocess.check_output(command, text=True, stderr=subprocess.STDOUT))
+
+
+def parse_ab(text: str) -> AbResult:
+    """Reads the report that ab prints. Raises ValueError where it is not complete."""
+
+    def number(pattern: str, default: str | None = None) -> str:
+        found = re.search(pattern, text, re.MULTILINE)
+        if found is None and default is None:
+            raise ValueError(f"ab printed no {pattern}:\n{text}")
+        return found[1] if found else str(default)
+
+    percentiles = [int(number(rf"^\s+{percent}%\s+(\d+)")) for percent in PERCENTILES]
+    failed = int(number(r"^Failed requests:\s+(\d+)")) + int(number(r"^Non-2xx responses:\s+(\d+)", "0"))
+    return AbResult(float(number(r"^Requests per second:\s+([\d.]+)")), *percentiles, failed)

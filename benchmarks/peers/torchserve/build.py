@@ -1,0 +1,30 @@
+"""The peer's archive: the shipped ResNet18 as TorchScript, for TorchServe's own image_classifier handler."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from models.resnet18.model import LABELS, load_model
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 8\nmaxBatchDelay: 1\nresponseTimeout: 120\n"
+
+
+def build(folder: Path) -> None:
+    """Writes resnet18.mar into the folder."""
+    network = load_model(ROOT / "models/resnet18/weights.safetensors").network
+    with torch.no_grad():
+        torch.jit.save(torch.jit.trace(network, torch.zeros(1, 3, 224, 224)), str(folder / "model.pt"))
+    (folder / "index_to_name.json").write_text(json.dumps(dict(enumerate(LABELS))))
+    (folder / "model-config.yaml").write_text(CONFIG)
+    archiver = Path(sys.executable).with_name("torch-model-archiver")
+    command = [archiver, "--model-name", "resnet18", "--version", "1.0", "--handler", "image_classifier", "--force"]
+    command += ["--serialized-file", "model.pt", "--extra-files", "index_to_name.json"]
+    subprocess.run([*command, "--config-file", "model-config.yaml", "--export-path", "."], cwd=folder, check=True)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
