@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 180
+START_TIMEOUT_S = 90
 WORKER = "model_service_worker.py"
 
 

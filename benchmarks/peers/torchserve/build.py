@@ -21,7 +21,8 @@ def build(folder: Path) -> None:
     (folder / "index_to_name.json").write_text(json.dumps(dict(enumerate(LABELS))))
     (folder / "model-config.yaml").write_text(CONFIG)
     archiver = Path(sys.executable).with_name("torch-model-archiver")
-    command = [archiver, "--model-name", "resnet18", "--version", "1.0", "--handler", "image_classifier", "--force"]
+    command = [archiver, "--model-name", "resnet18", "--version", "1.0", "--force"]
+    command += ["--handler", str(Path(__file__).with_name("two_classes.py"))]
     command += ["--serialized-file", "model.pt", "--extra-files", "index_to_name.json"]
     subprocess.run([*command, "--config-file", "model-config.yaml", "--export-path", "."], cwd=folder, check=True)
 
