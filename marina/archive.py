@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -130,7 +131,9 @@ def export_torchscript(config: ModelConfig) -> bytes:
     module = build(config.folder / config.archive.files[0]).eval()
     handler = load_task(config.handler["task"])()
     handler.settings = handler.settings_type(dict(config.handler))
-    with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+    with torch.no_grad(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # torch recommends its newer formats, which TorchServe and the Elastic Inference image can't load.
+        warnings.simplefilter("ignore", DeprecationWarning)
         traced = torch.jit.trace(module, torch.from_numpy(handler.example()).unsqueeze(0))
         torch.jit.save(traced, str(Path(folder) / TORCHSCRIPT_FILE))
         return (Path(folder) / TORCHSCRIPT_FILE).read_bytes()

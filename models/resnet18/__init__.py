@@ -1,0 +1,1 @@
+"""ResNet18 that tells ants from bees."""

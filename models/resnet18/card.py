@@ -1,0 +1,96 @@
+"""Writes the model's figures into its card: ``python -m models.resnet18.card``, or ``--check`` to compare."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from models.resnet18.model import LABELS
+
+HERE = Path(__file__).parent
+BEGIN = "<!-- figures: written by python -m models.resnet18.card from figures.json -->"
+END = "<!-- end of the figures -->"
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    """The 95 % confidence interval of a share of ``count`` photos. Wilson's formula, 1927."""
+    z = 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return middle - reach, middle + reach
+
+
+def splits_table(figures: dict[str, Any]) -> list[str]:
+    """What the model reaches on dev, which chose the epoch, and on test, which chose nothing."""
+    lines = ["| photos | count | accuracy | 95 % interval | mean cross-entropy |", "|---|---|---|---|---|"]
+    for split in ("dev", "test"):
+        measured = figures[split]
+        low, high = interval(measured["accuracy"], measured["photos"])
+        lines.append(
+            f"| {split} | {measured['photos']} | {measured['accuracy']:.3f} | {low:.2f} to {high:.2f} "
+            f"| {measured['cross_entropy']:.3f} |"
+        )
+    return lines
+
+
+def confusion_table(figures: dict[str, Any]) -> list[str]:
+    """The test photos by what they show and what the model says."""
+    lines = ["| on test | " + " | ".join(f'says "{label}"' for label in LABELS) + " |", "|---|---|---|"]
+    for truth, answers in figures["test"]["confusion"].items():
+        lines.append(f"| shows {truth}s | " + " | ".join(str(answers[label]) for label in LABELS) + " |")
+    return lines
+
+
+def training_table(figures: dict[str, Any]) -> list[str]:
+    """The recipe's values."""
+    training = figures["training"]
+    names = {
+        "start": "first weights",
+        "photos": "training photos",
+        "drawings": "drawings",
+        "epochs": "epochs",
+        "kept_epoch": "epoch kept",
+        "seed": "seed",
+        "batch_size": "batch",
+        "learning_rate": "highest learning rate",
+        "weight_decay": "weight decay",
+    }
+    return ["| training | |", "|---|---|", *(f"| {name} | {training[key]} |" for key, name in names.items())]
+
+
+def samples_table(figures: dict[str, Any]) -> list[str]:
+    """What the model says of the sample pictures."""
+    lines = ["| sample | it says | right |", "|---|---|---|"]
+    for name, answer in figures["samples"].items():
+        said = max(answer, key=lambda label: answer[label])
+        right = "yes" if name.startswith(said) else "no"
+        lines.append(f"| [{name}](samples/{name}) | {said}, {answer[said]:.2f} | {right} |")
+    return lines
+
+
+def write_card(card: str, figures: dict[str, Any]) -> str:
+    """The card's text with the figures between its two markers."""
+    before, rest = card.split(BEGIN)
+    after = rest.split(END)[1]
+    tables = (splits_table, confusion_table, training_table, samples_table)
+    written = "\n\n".join("\n".join(table(figures)) for table in tables)
+    return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
+
+
+def main() -> None:
+    """Writes the card, or exits with 1 if it does not say what ``figures.json`` says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the card is out of date")
+    check = parser.parse_args().check
+    path = HERE / "README.md"
+    card = path.read_text()
+    written = write_card(card, json.loads((HERE / "figures.json").read_text()))
+    if not check:
+        path.write_text(written)
+    elif card != written:
+        raise SystemExit(f"{path.name} is out of date: run python -m models.resnet18.card")
+
+
+if __name__ == "__main__":
+    main()
