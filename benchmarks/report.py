@@ -1,6 +1,7 @@
-"""docs/performance.md, written from the committed rows alone."""
+"""docs/performance.md and the README's figures, written from the committed rows alone."""
 
 import csv
+import re
 import statistics
 from pathlib import Path
 
@@ -18,8 +19,17 @@ Marina serves **{ratio:.2f} times** the requests of TorchServe's own handler, in
 Run of {run} at commit {commit}, with {versions}.
 """
 
+README = """\
+{table}
 
-def write_report(source: Path, target: Path) -> None:
+ResNet18 with the same float32 weights (top-1 {quality} on the test photographs), `ab -c {clients}` with a 500 x 375 JPEG
+on {machine}, both in one run: **{ratio:.2f} times** the requests in **{memory:.0%}** of the worker's memory.
+[How it was measured](docs/performance.md).
+"""
+MARKED = re.compile(r"(<!-- figures:[^\n]*-->\n).*?(<!-- end of figures -->)", re.DOTALL)
+
+
+def write_report(source: Path, target: Path, readme: Path) -> None:
     """Renders the last run in the CSV file ``source`` that measured both servers."""
     with source.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -28,22 +38,23 @@ def write_report(source: Path, target: Path) -> None:
     servers = {row["server"]: [each for each in last if each["server"] == row["server"]] for row in last}
     ours, theirs = servers["marina"], next(group for name, group in servers.items() if name != "marina")
     first = last[0]
-    target.write_text(
-        MARKDOWN.format(
-            source=source.relative_to(target.parent.parent),
-            rounds=len(ours),
-            requests=first["requests"],
-            clients=first["clients"],
-            machine=first["machine"],
-            quality=first["top1_test"],
-            table=make_table(servers),
-            ratio=median(ours, "requests_per_s") / median(theirs, "requests_per_s"),
-            memory=median(ours, "worker_rss_mb") / median(theirs, "worker_rss_mb"),
-            run=first["run"],
-            commit=first["commit"],
-            versions=first["versions"],
-        )
-    )
+    values = {
+        "source": source.relative_to(readme.parent),
+        "rounds": len(ours),
+        "requests": first["requests"],
+        "clients": first["clients"],
+        "machine": first["machine"],
+        "quality": first["top1_test"],
+        "table": make_table(servers),
+        "ratio": median(ours, "requests_per_s") / median(theirs, "requests_per_s"),
+        "memory": median(ours, "worker_rss_mb") / median(theirs, "worker_rss_mb"),
+        "run": first["run"],
+        "commit": first["commit"],
+        "versions": first["versions"],
+    }
+    target.write_text(MARKDOWN.format(**values))
+    section = README.format(**values)
+    readme.write_text(MARKED.sub(lambda found: found[1] + section + found[2], readme.read_text()))
 
 
 def median(rows: list[dict[str, str]], column: str) -> float:

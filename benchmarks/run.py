@@ -90,7 +90,7 @@ def main(
                 console.print({key: row[key] for key in list(row)[6:]})
     if save:
         append_rows(RESULTS, rows)
-        write_report(RESULTS, ROOT / "docs/performance.md")
+        write_report(RESULTS, ROOT / "docs/performance.md", ROOT / "README.md")
 
 
 def append_rows(path: Path, rows: list[dict[str, object]]) -> None:
