@@ -8,9 +8,10 @@ from pathlib import Path
 MARKDOWN = """\
 # Performance
 
-Written by `make bench` from [`{source}`](../{source}); no figure here is typed. Each server is measured in turn,
-{rounds} rounds in one run, and the median is shown: `ab -k -l -n {requests} -c {clients}` with a 500 x 375 JPEG, on
-{machine}. Both servers run the same weights, whose accuracy on the test photographs is {quality}.
+Written by `make bench` from [`{source}`](../{source}); no figure here is typed.
+Each server is measured in turn, {rounds} rounds in one run, and the median is shown:
+`ab -k -l -n {requests} -c {clients}` with a 500 x 375 JPEG, on {machine}.
+Both servers run the same weights, whose accuracy on the test photographs is {quality}.
 
 {table}
 
@@ -22,8 +23,8 @@ Run of {run} at commit {commit}, with {versions}.
 README = """\
 {table}
 
-ResNet18 with the same float32 weights (top-1 {quality} on the test photographs), `ab -c {clients}` with a 500 x 375 JPEG
-on {machine}, both in one run: **{ratio:.2f} times** the requests in **{memory:.0%}** of the worker's memory.
+The same float32 ResNet18 (top-1 {quality} on the test photographs), `ab -c {clients}` with a 500 x 375 JPEG on
+{machine}, both in one run: **{ratio:.2f} times** the requests in **{memory:.0%}** of the worker's memory.
 [How it was measured](docs/performance.md).
 """
 MARKED = re.compile(r"(<!-- figures:[^\n]*-->\n).*?(<!-- end of figures -->)", re.DOTALL)
