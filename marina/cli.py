@@ -85,20 +85,20 @@ def serve(
 @app.command()
 def status(port: Port = 8000) -> None:
     """Show what a running server serves, with its workers as they are now."""
+    from marina.management import connect
     from marina.run_folder import read_state
-    from marina.serve import connect
 
     folder, state = read_state(port)
-    management = connect(folder, state.ports)
+    management = connect(folder / "torchserve", state.ports)
     table = Table("model", "version", "workers ready", "batch", "delay, ms", "memory, MB")
     for name, version in state.models.items():
         applied = management.describe(name)
-        ready = sum(worker["status"] == "READY" for worker in applied["workers"])
+        workers = management.count_workers(name)
         memory_mb = sum(resident_bytes(worker["pid"]) for worker in applied["workers"]) / 1e6
         table.add_row(
             name,
             version,
-            f"{ready} of {applied['minWorkers']}",
+            f"{workers.ready} of {workers.wanted}",
             str(applied["batchSize"]),
             str(applied["maxBatchDelay"]),
             f"{memory_mb:.0f}",
@@ -114,15 +114,21 @@ def scale(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the workers.")] = 120,
 ) -> None:
     """Give a model of a running server another number of workers, and wait until they are READY."""
+    from handlers.threads import available_cores
+    from marina.management import connect
     from marina.run_folder import read_state
-    from marina.serve import connect
 
     folder, state = read_state(port)
     if model not in state.models:
         raise MarinaError(f"{model} is not served; there are: {', '.join(state.models)}")
-    management = connect(folder, state.ports)
+    management = connect(folder / "torchserve", state.ports)
     management.scale(model, workers, timeout)
-    console.print(f"{model} has {management.ready_workers(model)} READY workers.")
+    console.print(f"{model} has {management.count_workers(model).ready} READY workers.")
+    threads, cores = state.threads[model], available_cores()
+    if workers * threads > max(cores, threads):
+        console.print(
+            f"Each has {threads} threads, for {cores} cores: `marina serve --workers {workers}` divides them anew."
+        )
 
 
 def resident_bytes(pid: int) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -16,6 +16,18 @@ def read_keys(torchserve_folder: Path) -> dict[str, str]:
     """The server's tokens by use: "inference" and "management". Raises OSError and ValueError while it starts."""
     document = json.loads((torchserve_folder / KEY_FILE).read_text())
     return {use: document[use]["key"] for use in ("inference", "management")}
+
+
+def connect(torchserve_folder: Path, ports: Ports) -> "Management":
+    """The management API of a server that runs. Raises OSError and ValueError while it starts."""
+    return Management(ports, read_keys(torchserve_folder)["management"])
+
+
+class WorkerCount(NamedTuple):
+    """How many workers of a model have loaded it and can answer, and how many the server is to keep."""
+
+    ready: int
+    wanted: int
 
 
 class Management:
@@ -35,13 +47,14 @@ class Management:
         description: dict[str, Any] = response.json()[0]
         return description
 
-    def ready_workers(self, name: str) -> int:
-        """How many workers of a model have loaded it and can answer; 0 where the server can't say."""
+    def count_workers(self, name: str) -> WorkerCount:
+        """A model's workers, ready and wanted; none of either where the server can't say."""
         try:
-            workers = self.describe(name)["workers"]
+            description = self.describe(name)
         except (httpx.HTTPError, MarinaError):
-            return 0
-        return sum(worker["status"] == "READY" for worker in workers)
+            return WorkerCount(0, 0)
+        ready = sum(worker["status"] == "READY" for worker in description["workers"])
+        return WorkerCount(ready, description["minWorkers"])
 
     def scale(self, name: str, workers: int, timeout_s: float) -> None:
         """Sets how many workers a model has, and waits until they are there. Raises MarinaError."""

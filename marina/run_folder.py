@@ -34,6 +34,7 @@ class RunState:
     pid: int
     ports: Ports
     models: dict[str, str]  # name -> version
+    threads: dict[str, int]  # name -> threads of one worker
 
 
 def folder_of(port: int) -> Path:
@@ -91,7 +92,7 @@ def read_state(port: int) -> tuple[Path, RunState]:
         raise MarinaError(f"no marina serve of this user runs on port {port}")
     check_owner(folder)
     document = json.loads((folder / STATE_FILE).read_text())
-    return folder, RunState(document["pid"], Ports(**document["ports"]), document["models"])
+    return folder, RunState(document["pid"], Ports(**document["ports"]), document["models"], document["threads"])
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """``marina serve``: archives to a running, watched, cleanly stopping service."""
 
+import os
 import signal
 import sys
 import time
@@ -12,11 +13,9 @@ from typing import NoReturn
 import httpx
 from rich.console import Console
 
-from handlers.threads import available_cores
 from marina.catalog import ServedArchive, find_archives, read_served, write_public
 from marina.door import Door
 from marina.errors import MarinaError
-from marina.management import Management
 from marina.ports import claim_port
 from marina.run_folder import Ports, RunState, create_run_folder, remove_run_folder, write_private, write_state
 from marina.torchserve import TorchServe, max_request_bytes
@@ -111,8 +110,6 @@ class Server:
         if self.door:
             self.door.start(sys.stderr.fileno())
             self.wait_door()
-        versions = {archive.name: archive.version for archive in self.archives}
-        write_state(self.run, RunState(self.torchserve.pid, self.ports, versions))
         self.announce()
 
     def start_torchserve(self) -> None:
@@ -120,6 +117,8 @@ class Server:
         self.management = self.torchserve.wait_ready(self.start_timeout_s)
         key = self.torchserve.inference_key()
         write_private(self.run / HEADER_FILE, f"Authorization: Bearer {key}\n")
+        versions = {archive.name: archive.version for archive in self.archives}
+        write_state(self.run, RunState(os.getpid(), self.ports, versions, self.torchserve.thread_shares()))
         if self.door:
             self.door.configure(key)
             self.door.set_ready(True)
@@ -147,9 +146,10 @@ class Server:
         for archive in self.archives:
             applied = self.management.describe(archive.name)
             workers = self.torchserve.workers[archive.name]
+            threads = self.torchserve.thread_shares()[archive.name]
             self.console.print(
                 f"  {archive.name} {archive.version}: {archive.archive['title']}, {archive.variant}, "
-                f"{workers} x {max(1, available_cores() // workers)} threads, "
+                f"{workers} x {threads} threads, "
                 f"batches of up to {applied['batchSize']} gathered for {applied['maxBatchDelay']} ms"
             )
             for key in ("batchSize", "maxBatchDelay", "responseTimeout"):
@@ -165,9 +165,7 @@ class Server:
         lost_since: float | None = None
         while True:
             time.sleep(WATCH_EVERY_S)
-            ready = self.torchserve.is_alive() and all(
-                self.management.ready_workers(archive.name) for archive in self.archives
-            )
+            ready = self.torchserve.is_alive() and self.every_model_is_ready()
             if self.door:
                 self.door.set_ready(ready)
                 if not self.door.is_alive():
@@ -185,6 +183,12 @@ class Server:
             pause_s, lost_since = min(2 * pause_s, LONGEST_PAUSE_S), None
             self.restart_torchserve()
 
+    def every_model_is_ready(self) -> bool:
+        """Whether each model has a worker that can answer; remembers how many workers each was scaled to."""
+        counts = {archive.name: self.management.count_workers(archive.name) for archive in self.archives}
+        self.torchserve.workers.update({name: count.wanted for name, count in counts.items() if count.wanted})
+        return all(count.ready for count in counts.values())
+
     def restart_torchserve(self) -> None:
         self.torchserve.stop()
         try:
@@ -197,10 +201,3 @@ class Server:
         if self.door:
             self.door.stop()
         self.torchserve.stop()
-
-
-def connect(folder: Path, ports: Ports) -> Management:
-    """The management API of a server that runs already."""
-    from marina.management import read_keys
-
-    return Management(ports, read_keys(folder / "torchserve")["management"])

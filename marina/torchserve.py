@@ -8,7 +8,7 @@ import site
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +19,7 @@ from handlers.threads import SHARES_VARIABLE, available_cores
 from marina.catalog import ServedArchive
 from marina.errors import MarinaError
 from marina.java import find_java
-from marina.management import KEY_FILE, Management, read_keys
+from marina.management import KEY_FILE, Management, connect, read_keys
 from marina.places import CONFIG, TORCH_STANDIN
 from marina.processes import start_child, stop_child
 from marina.run_folder import Ports, write_private
@@ -34,7 +34,7 @@ HEAP_SHARE = 4
 class TorchServe:
     """One TorchServe on loopback, serving the archives with the given number of workers each."""
 
-    def __init__(self, run: Path, ports: Ports, archives: Sequence[ServedArchive], workers: Mapping[str, int]):
+    def __init__(self, run: Path, ports: Ports, archives: Sequence[ServedArchive], workers: dict[str, int]):
         self.folder = run / "torchserve"
         self.temporary = run / "tmp"
         self.ports = ports
@@ -85,7 +85,7 @@ class TorchServe:
 
     def environment(self) -> dict[str, str]:
         """The server's and so its workers' environment: threads that fit, no checkout on the path."""
-        shares = {name: max(1, available_cores() // count) for name, count in self.workers.items()}
+        shares = self.thread_shares()
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("TS_", "PYTHON"))}
         environment |= {
             SHARES_VARIABLE: json.dumps(shares),
@@ -105,6 +105,10 @@ class TorchServe:
             environment["PYTHONNOUSERSITE"] = "1"
         return environment
 
+    def thread_shares(self) -> dict[str, int]:
+        """Threads of one worker of each model: the cores, divided among its workers."""
+        return {name: max(1, available_cores() // count) for name, count in self.workers.items()}
+
     def wait_ready(self, timeout_s: float) -> Management:
         """Waits until every model has all its workers READY. Raises MarinaError where the server gives up."""
         deadline = time.monotonic() + timeout_s
@@ -113,7 +117,7 @@ class TorchServe:
             if not self.is_alive():
                 raise MarinaError("TorchServe ended while it started; its output is above")
             management = management or self.connect()
-            if management and all(management.ready_workers(archive.name) for archive in self.archives):
+            if management and all(management.count_workers(archive.name).ready for archive in self.archives):
                 # TorchServe starts the number in the archive's model-config.yaml, whatever its own settings say.
                 for name, count in self.workers.items():
                     management.scale(name, count, timeout_s)
@@ -124,16 +128,12 @@ class TorchServe:
     def connect(self) -> Management | None:
         """The management API, once the server has written its keys."""
         try:
-            return Management(self.ports, read_keys(self.folder)["management"])
+            return connect(self.folder, self.ports)
         except (OSError, ValueError, KeyError):
             return None
 
     def inference_key(self) -> str:
         return read_keys(self.folder)["inference"]
-
-    @property
-    def pid(self) -> int:
-        return self.child.pid if self.child else 0
 
     def is_alive(self) -> bool:
         return self.child is not None and self.child.poll() is None

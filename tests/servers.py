@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psutil
 
-from marina.management import Management, read_keys
+from marina.management import Management, connect
 from marina.run_folder import RunState, folder_of, read_state
 
 START_TIMEOUT_S = 120
@@ -45,7 +45,7 @@ class RunningServer:
 
     @cached_property
     def management(self) -> Management:
-        return Management(self.state.ports, read_keys(self.folder / "torchserve")["management"])
+        return connect(self.folder / "torchserve", self.state.ports)
 
     def predict(self, model: str, content: bytes, content_type: str = "", **options: Any) -> httpx.Response:
         headers = {"Content-Type": content_type} if content_type else {}

@@ -47,7 +47,7 @@ def test_every_way_to_ask_gives_the_same_answer(server: RunningServer, tmp_path:
 
 def test_the_management_api_scales_by_hand(server: RunningServer, tmp_path: Path) -> None:
     run(block_with("sh", "Authorization: Bearer"), server, tmp_path)
-    assert server.management.ready_workers("resnet18") == 2
+    assert server.management.count_workers("resnet18").ready == 2
     server.management.scale("resnet18", 1, 60)
 
 

@@ -100,14 +100,14 @@ def test_secrets_are_readable_by_their_owner_alone(server: RunningServer) -> Non
 def test_scaling_gives_ready_workers(store: Path, new_server: NewServer) -> None:
     server = new_server("--store", store, "--models", "colours")
     subprocess.run(marina("scale", "colours", 2, "--port", server.port), check=True)
-    assert server.management.ready_workers("colours") == 2
+    assert server.management.count_workers("colours").ready == 2
     status = subprocess.check_output(marina("status", "--port", server.port), text=True)
     assert re.search(r"colours\b.*\b1\.0\b.*\b2 of 2\b", status)
 
 
 def test_workers_and_threads_fit_the_cores(store: Path, new_server: NewServer) -> None:
     server = new_server("--store", store, "--models", "resnet18", "--workers", "2")
-    assert server.management.ready_workers("resnet18") == 2
+    assert server.management.count_workers("resnet18").ready == 2
     share = max(1, len(os.sched_getaffinity(0)) // 2)
     for pid in server.worker_pids("resnet18"):
         assert psutil.Process(pid).environ()["MARINA_THREADS"] == f'{{"resnet18": {share}}}'
@@ -121,7 +121,7 @@ def test_a_killed_worker_costs_its_own_batch_alone(store: Path, new_server: NewS
     statuses = [answer.result().status_code for answer in answers]
     assert sum(status != 200 for status in statuses) <= 8  # a batch
     assert statuses[-50:] == [200] * 50
-    assert wait_until(lambda: server.management.ready_workers("resnet18") == 2)
+    assert wait_until(lambda: server.management.count_workers("resnet18").ready == 2)
 
 
 def test_ping_is_honest_while_the_only_worker_is_gone(store: Path, new_server: NewServer, jpeg: bytes) -> None:
@@ -134,7 +134,10 @@ def test_ping_is_honest_while_the_only_worker_is_gone(store: Path, new_server: N
 
 
 def test_what_dies_is_started_again(store: Path, new_server: NewServer, jpeg: bytes) -> None:
+    """As it was: with the number of workers that the model was scaled to."""
     server = new_server("--store", store, "--models", "colours")
+    server.management.scale("colours", 2, 60)
+    time.sleep(1.5)  # the watch sees it
     for name in ("nginx", "java"):
         before = next(process.pid for process in server.family() if process.name() == name)
         os.kill(before, signal.SIGKILL)
@@ -146,6 +149,7 @@ def test_what_dies_is_started_again(store: Path, new_server: NewServer, jpeg: by
                 return False
 
         assert wait_until(is_back, 60), "".join(server.lines)
+    assert wait_until(lambda: "2 of 2" in subprocess.check_output(marina("status", "--port", server.port), text=True))
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
