@@ -110,5 +110,8 @@ def torchserve(picture: Path, scratch: Path) -> Iterator[MeasuredServer]:
         url = f"http://127.0.0.1:{inference}/predictions/resnet18"
         wait_for_answer(url, picture, log)
         yield MeasuredServer(
-            "torchserve image_classifier", "torchscript, 1 x 2 threads, batches of up to 8", url, process
+            "torchserve image_classifier",
+            "torchscript, 1 x 2 threads, batches of up to 8 gathered for 1 ms",
+            url,
+            process,
         )

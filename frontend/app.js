@@ -4,7 +4,7 @@ import { openAnswerPanel } from "./answer_panel.js";
 import { fetchModels } from "./api.js";
 import { connectCopyButton } from "./curl.js";
 import { byId, element } from "./elements.js";
-import { tasks } from "./tasks/index.js";
+import { taskOf } from "./tasks/index.js";
 
 const RETRY_S = 3;
 
@@ -63,7 +63,7 @@ function show(model) {
   }
 
   const { signal } = shown.controller;
-  const task = tasks[model.task] ?? unknownTask;
+  const task = taskOf(model) ?? unknownTask;
   const ask = openAnswerPanel(model, task, signal);
   byId("input").replaceChildren(task.input(model, ask, signal));
 }

@@ -11,6 +11,7 @@ from .settings import Settings, SettingsError
 
 
 class ImageSettings(Settings):
+    input: str = "image"
     labels: List[str]  # class names, by the index of the model's output
     resize: int = 256  # pixels of the short side before the crop
     size: int = 224  # pixels of the crop's side: what the model takes

@@ -16,6 +16,7 @@ class Settings:
     """What every task reads. A task adds its own by subclassing: a name, a type and, if it has one, a default."""
 
     task: str
+    input: str = "bytes"  # what a client sends, for the page: bytes or image
     file: str = "graph.onnx"  # the model, relative to the archive's root
     runtime: str = "onnxruntime"  # onnxruntime, openvino or torchscript
     max_bytes: int = 10000000  # of one input, as decoded from the request
@@ -26,10 +27,12 @@ class Settings:
         types = typing.get_type_hints(type(self))
         for name, value in values.items():
             if name not in types:
-                raise SettingsError("handler.%s is not a setting; there are: %s" % (name, ", ".join(sorted(types))))
+                raise SettingsError("handler.%s is no setting; there are: %s" % (name, ", ".join(sorted(types))))
             kind = getattr(types[name], "__origin__", None) or types[name]  # List[str] -> list
             if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
                 raise SettingsError("handler.%s must be of type %s" % (name, kind.__name__.lower()))
+            if kind is list and not all(isinstance(item, str) for item in value):
+                raise SettingsError("handler.%s must hold text; put quotes around yes, no and numbers" % name)
             if kind is int and value < 1:
                 raise SettingsError("handler.%s must be at least 1" % name)
             setattr(self, name, value)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from handlers.settings import SETTINGS_FILE, SettingsError
 from handlers.tasks import TASKS, load_task
 from marina import provenance
 from marina.errors import MarinaError
+from marina.graphs import find_fault
 from marina.model_config import CONFIG_FILE, ModelConfig, read_model_config
 from marina.packing import MANIFEST, PROVENANCE, pack
 from marina.places import HANDLERS
@@ -58,6 +59,8 @@ def build_archive(folder: Path, out: Path, variant: str = "float32") -> tuple[Pa
     contents = collect(config, variant)
     for name, content in contents.items():
         check_content(name, content)
+    if variant == "float32":
+        check_graph(config, contents)
     contents[PROVENANCE] = encode(provenance.describe(folder, variant, contents))
     data = pack(contents)
     answers = answer_samples(data)
@@ -90,13 +93,22 @@ def collect(config: ModelConfig, variant: str) -> dict[str, bytes]:
     return contents
 
 
+def check_graph(config: ModelConfig, contents: Mapping[str, bytes]) -> None:
+    """Refuses a graph that does not take the pixels that an image handler hands it. Raises MarinaError."""
+    settings = json.loads(contents[SETTINGS_FILE])
+    if settings["input"] == "image" and "size" in settings:
+        fault = find_fault(contents[settings["file"]], settings["size"])
+        if fault:
+            raise MarinaError(f"{config.folder / settings['file']}: {fault}")
+
+
 def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
     """What the handler will read, checked and completed by the task's own class."""
     settings = dict(config.handler)
     for name in ("workers", "batch_size"):
         if name in settings:
             raise MarinaError(f"{config.folder / CONFIG_FILE}: handler.{name} is set by minWorkers and batchSize")
-    settings |= {"workers": max(1, int(str(config.server["minWorkers"]))), "batch_size": config.server["batchSize"]}
+    settings |= {"workers": config.server["minWorkers"], "batch_size": config.server["batchSize"]}
     if variant == "torchscript":
         settings |= {"runtime": "torchscript", "file": TORCHSCRIPT_FILE}
     task = settings.get("task", "")
@@ -162,7 +174,9 @@ def answer_samples(data: bytes) -> list[tuple[str, str]]:
         command = [sys.executable, "-I", "-c", CHECK, str(folder / "unpacked")]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise MarinaError(f"the packed archive does not work on its own:\n{done.stderr.strip()}")
+        # The last line of a traceback is what went wrong; the lines above are about this tool.
+        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise MarinaError(f"the packed archive does not work on its own: {reason}")
     answers = json.loads(done.stdout.splitlines()[-1])
     for sample, status, body in answers:
         if status != 200:

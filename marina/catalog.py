@@ -14,8 +14,6 @@ from marina.model_config import CONFIG_FILE
 from marina.packing import MANIFEST
 from marina.verify import read_archive, read_provenance
 
-# What a client sends: by the task's name, as the page's views are.
-INPUTS = {"image_classification": "image"}
 LIMITS = ("max_bytes", "max_pixels", "max_chars", "min_chars")
 
 
@@ -41,7 +39,7 @@ class ServedArchive:
             "description": self.archive["description"],
             "license": self.archive["license"],
             "task": self.handler["task"],
-            "input": INPUTS.get(self.handler["task"], "bytes"),
+            "input": self.handler["input"],
             "variant": self.variant,
             "limits": {key: self.handler[key] for key in LIMITS if key in self.handler},
             "labels": self.handler.get("labels", []),

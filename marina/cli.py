@@ -13,10 +13,12 @@ from rich.table import Table
 from marina.errors import MarinaError
 from marina.places import MODEL_STORE, MODELS
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # torchvision's constants, which most networks on pictures are trained with
+IMAGENET_STD = (0.229, 0.224, 0.225)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
 
-Store = Annotated[Path, typer.Option("--store", help="Folder of the archives.")]
+Store = Annotated[Path, typer.Option("--store", show_default="model_store/", help="Folder of the archives.")]
 Port = Annotated[int, typer.Option("--port", help="Port of the front door; 0 takes any free one.")]
 
 
@@ -33,22 +35,45 @@ def archive(
     from marina.verify import fingerprint
 
     found = sorted(path.parent.name for path in models.glob(f"*/{CONFIG_FILE}"))
+    for left in sorted({path.stem for path in out.glob("*.mar")} - set(found) if not names else ()):
+        console.print(f"{out / left}.mar has no folder under {models} any more; remove it if it is not to be served.")
     for name in names or found:
         path, answers = build_archive(models / name, out, variant)
-        console.print(f"{path}  {path.stat().st_size / 1e6:.1f} MB  sha256 {fingerprint(path)}")
+        console.print(f"{path}  {path.stat().st_size / 1e6:.2f} MB  sha256 {fingerprint(path)}")
+        if not answers:
+            console.print("  no samples, so only the warm-up was tried")
         for sample, answer in answers:
             console.print(f"  {sample}  {answer}", markup=False)
 
 
 @app.command()
+def adapt(
+    source: Annotated[Path, typer.Argument(help="An ONNX network on float32 (batch, 3, height, width).")],
+    target: Annotated[Path, typer.Argument(help="Where to write it, such as models/mine/graph.onnx.")],
+    mean: Annotated[tuple[float, float, float], typer.Option(help="Of RGB in 0..1.")] = IMAGENET_MEAN,
+    std: Annotated[tuple[float, float, float], typer.Option(help="Of RGB in 0..1.")] = IMAGENET_STD,
+) -> None:
+    """Put pixels in front of a network: uint8 (batch, height, width, 3), any batch, normalised in the graph."""
+    from marina.graphs import adapt_file
+
+    adapt_file(source, target, mean, std)
+
+
+@app.command()
 def verify(
     archives: Annotated[list[Path], typer.Argument(help="Archive files.")],
+    sha256: Annotated[str | None, typer.Option(help="What the one archive's SHA-256 must be.")] = None,
 ) -> None:
-    """Check archives before a server sees them: whole, unchanged, and nothing in them that harms."""
+    """Check archives before a server sees them: whole, as they were packed, and nothing in them that harms.
+
+    Whoever rebuilds an archive can make it sound again; --sha256 tells it from the one that you know.
+    """
     from marina.verify import fingerprint, read_archive, read_provenance
 
     for path in archives:
         contents = read_archive(path)
+        if sha256 is not None and fingerprint(path) != sha256.lower():
+            raise MarinaError(f"{path} is sound, but its SHA-256 is {fingerprint(path)}")
         provenance = read_provenance(contents)
         changed = ", changed since" if provenance["changed_since_commit"] else ""
         console.print(
@@ -122,6 +147,9 @@ def scale(
     if model not in state.models:
         raise MarinaError(f"{model} is not served; there are: {', '.join(state.models)}")
     management = connect(folder / "torchserve", state.ports)
+    allowed = management.describe(model)["maxWorkers"]
+    if workers > allowed:
+        raise MarinaError(f"{model} may have at most {allowed} workers, its maxWorkers")
     management.scale(model, workers, timeout)
     console.print(f"{model} has {management.count_workers(model).ready} READY workers.")
     threads, cores = state.threads[model], available_cores()

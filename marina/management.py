@@ -58,12 +58,9 @@ class Management:
 
     def scale(self, name: str, workers: int, timeout_s: float) -> None:
         """Sets how many workers a model has, and waits until they are there. Raises MarinaError."""
-        self.call(
-            "PUT",
-            f"/models/{name}",
-            params={"min_worker": workers, "max_worker": workers, "synchronous": "true"},
-            timeout=timeout_s,
-        )
+        most = max(workers, self.describe(name)["maxWorkers"])
+        settings = {"min_worker": workers, "max_worker": most, "synchronous": "true"}
+        self.call("PUT", f"/models/{name}", params=settings, timeout=timeout_s)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         response = self.client.request(method, path, **options)

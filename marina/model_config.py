@@ -90,22 +90,24 @@ def read_model_config(folder: Path) -> ModelConfig:
 def check_server(path: Path, server: Mapping[str, object]) -> None:
     for key, value in server.items():
         if key not in SERVER_KEYS:
-            raise MarinaError(f"{path}: unknown key {key}")
+            raise MarinaError(f"{path}: unknown key {key}; there are: {', '.join(sorted(SERVER_KEYS))}")
         if key not in ("deviceType", "deviceIds") and (type(value) is not int or value < 0):
             raise MarinaError(f"{path}: {key} must be a whole number, 0 or more")
     for key in NEEDED_SERVER_KEYS:
         if key not in server:
             raise MarinaError(f"{path}: {key} is missing")
+    if not 1 <= int(str(server["minWorkers"])) <= int(str(server["maxWorkers"])):
+        raise MarinaError(f"{path}: minWorkers must be at least 1, and at most maxWorkers")
 
 
 def read_archive(path: Path, section: Mapping[str, Any]) -> ArchiveSettings:
     known = {field.name for field in fields(ArchiveSettings)}
     for key in section:
         if key not in known:
-            raise MarinaError(f"{path}: unknown key archive.{key}")
+            raise MarinaError(f"{path}: unknown key archive.{key}; there are: {', '.join(sorted(known))}")
     for key in ("title", "description", "version", "license"):
         if not isinstance(section.get(key), str) or not section[key]:
-            raise MarinaError(f"{path}: archive.{key} must be text")
+            raise MarinaError(f"{path}: archive.{key} must be text, in quotes where it looks like a number")
     if not VERSION.fullmatch(section["version"]):
         raise MarinaError(f'{path}: archive.version must be like "1.0"')
     return ArchiveSettings(**{**section, "files": tuple(section.get("files", ()))})

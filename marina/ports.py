@@ -1,17 +1,31 @@
 """Ports that are free, and a clear word where one is not."""
 
 import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
 
 from marina.errors import MarinaError
 
+LOOPBACK = "127.0.0.1"
 
-def claim_port(purpose: str, port: int, host: str = "127.0.0.1") -> int:
-    """The port itself if nothing listens on it, or any free one for 0. Raises MarinaError naming a busy port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise MarinaError(f"port {port} on {host}, for {purpose}, can't be used: {error.strerror}") from error
-        return int(probe.getsockname()[1])
+
+def claim_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
+    """Use -> port, for use -> (port, host): the port itself if nothing listens on it, or any free one for 0.
+
+    No two uses get the same. Raises MarinaError naming every port that is busy.
+    """
+    claimed, busy = {}, []
+    with ExitStack() as stack:
+        for use, (port, host) in wanted.items():
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            probe = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just left is free
+            try:
+                probe.bind((host, port))
+                claimed[use] = int(probe.getsockname()[1])
+            except OSError as error:
+                option = "--port" if use == "door" else f"--{use}-port"
+                busy.append(f"port {port} on {host} can't be used: {error.strerror} ({option}, 0 for any free one)")
+    if busy:
+        raise MarinaError("; ".join(busy))
+    return claimed

@@ -16,7 +16,7 @@ from rich.console import Console
 from marina.catalog import ServedArchive, find_archives, read_served, write_public
 from marina.door import Door
 from marina.errors import MarinaError
-from marina.ports import claim_port
+from marina.ports import LOOPBACK, claim_ports
 from marina.run_folder import Ports, RunState, create_run_folder, remove_run_folder, write_private, write_state
 from marina.torchserve import TorchServe, max_request_bytes
 
@@ -51,7 +51,7 @@ class Stop(BaseException):
 def serve(options: ServeOptions, console: Console) -> None:
     """Serves until it is told to stop, then leaves nothing behind. Raises MarinaError."""
     archives = [read_served(path) for path in find_archives(options.store, options.models)]
-    ports = claim_ports(options)
+    ports = choose_ports(options)
     run = create_run_folder(ports.door)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, raise_stop)
@@ -72,18 +72,20 @@ def raise_stop(number: int, frame: FrameType | None) -> NoReturn:
     raise Stop
 
 
-def claim_ports(options: ServeOptions) -> Ports:
+def choose_ports(options: ServeOptions) -> Ports:
     """Every port that the server will listen on. Raises MarinaError naming one that is busy."""
-    inference = claim_port("TorchServe's inference (--inference-port)", options.inference_port)
-    return Ports(
-        door=claim_port("the front door (--port)", options.port, options.host) if options.door else inference,
-        inference=inference,
-        management=claim_port("TorchServe's management (--management-port)", options.management_port),
-        metrics=claim_port("TorchServe's metrics (--metrics-port)", options.metrics_port),
+    wanted = {
+        "inference": (options.inference_port, LOOPBACK),
+        "management": (options.management_port, LOOPBACK),
+        "metrics": (options.metrics_port, LOOPBACK),
         # Nobody needs these two, and TorchServe can't do without.
-        grpc_inference=claim_port("TorchServe's gRPC", 0),
-        grpc_management=claim_port("TorchServe's gRPC", 0),
-    )
+        "grpc_inference": (0, LOOPBACK),
+        "grpc_management": (0, LOOPBACK),
+    }
+    if options.door:
+        wanted = {"door": (options.port, options.host), **wanted}
+    claimed = claim_ports(wanted)
+    return Ports(**{"door": claimed["inference"], **claimed})
 
 
 class Server:
@@ -113,7 +115,7 @@ class Server:
         self.announce()
 
     def start_torchserve(self) -> None:
-        self.torchserve.start(sys.stderr.fileno())
+        self.torchserve.start(sys.stderr)
         self.management = self.torchserve.wait_ready(self.start_timeout_s)
         key = self.torchserve.inference_key()
         write_private(self.run / HEADER_FILE, f"Authorization: Bearer {key}\n")

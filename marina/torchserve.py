@@ -7,6 +7,7 @@ import signal
 import site
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ from marina.run_folder import Ports, write_private
 
 PROPERTIES = "torchserve.properties"
 STOP_TIMEOUT_S = 20
+# Said at every start: of a class that log4j can do without, of a GPU that is not there, and before workers are.
+NOISE = ("sun.reflect.Reflection", "nvidia-smi not available", "Model server started")
 # Of what else the machine has: the heap holds the requests that wait, not the models.
 HEAP_MB = 512
 HEAP_SHARE = 4
@@ -42,11 +45,12 @@ class TorchServe:
         self.workers = workers
         self.child: subprocess.Popen[str] | None = None
 
-    def start(self, output: int | IO[str]) -> None:
-        """Starts the server; ``keys`` and ``wait_ready`` tell when it is there."""
+    def start(self, output: IO[str]) -> None:
+        """Starts the server and passes on what it says that matters; ``wait_ready`` tells when it is there."""
         (self.folder / KEY_FILE).unlink(missing_ok=True)
         write_private(self.folder / PROPERTIES, self.properties())
-        self.child = start_child(self.command(), self.folder, self.environment(), output)
+        self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
+        threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()
 
     def properties(self) -> str:
         template = jinja2.Template((CONFIG / f"{PROPERTIES}.j2").read_text(), undefined=jinja2.StrictUndefined)
@@ -141,6 +145,15 @@ class TorchServe:
     def stop(self) -> None:
         if self.child is not None:
             stop_child(self.child, signal.SIGTERM, STOP_TIMEOUT_S)
+
+
+def pass_on(lines: IO[str], output: IO[str]) -> None:
+    """Copies the server's lines until it ends, without those that look like faults and are none."""
+    for line in lines:
+        if not any(words in line for words in NOISE):
+            output.write(line)
+            output.flush()
+    lines.close()
 
 
 def max_request_bytes(archives: Sequence[ServedArchive]) -> int:

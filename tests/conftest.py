@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.servers import RunningServer, start_server
-from tests.tiny import write_tiny_model
+from tests.tiny import write_own_task, write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,9 +30,10 @@ def encode(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models' folders with one model in it, ``colours``: is a picture red or blue?"""
+    """A folder of two models' folders: ``colours``, and ``brightness`` with a task of its own."""
     models = tmp_path_factory.mktemp("models")
     write_tiny_model(models / "colours")
+    write_own_task(models / "brightness")
     return models
 
 
@@ -45,14 +46,14 @@ def tiny_archive(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def store(tiny_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every shipped model's archive, and the tiny one."""
+def store(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every shipped model's archive, and the tiny ones."""
     from marina.archive import build_archive
 
     folder = tmp_path_factory.mktemp("all")
-    for config in sorted((ROOT / "models").glob("*/model-config.yaml")):
-        build_archive(config.parent, folder)
-    (folder / tiny_archive.name).write_bytes(tiny_archive.read_bytes())
+    for models in (ROOT / "models", tiny_models):
+        for config in sorted(models.glob("*/model-config.yaml")):
+            build_archive(config.parent, folder)
     return folder
 
 

@@ -38,6 +38,19 @@ def write_tiny_model(folder: Path) -> None:
     Image.new("RGB", (64, 48), (230, 20, 20)).save(folder / "samples" / "red.png")
 
 
+def write_own_task(folder: Path) -> None:
+    """The same model with a task of its own: how bright is a picture?"""
+    write_tiny_model(folder)
+    (folder / "brightness.py").write_text(
+        "from handlers.image_classification import ImageClassification\n\n\n"
+        "class Brightness(ImageClassification):\n"
+        "    def postprocess(self, output, request):\n"
+        '        return {"brightness": round(float(request.mean()) / 255, 3)}\n'
+    )
+    config = CONFIG.replace("task: image_classification", "task: brightness:Brightness")
+    (folder / "model-config.yaml").write_text(config.replace("Colours", "Brightness"))
+
+
 def mean_colour() -> onnx.ModelProto:
     """uint8 (batch, 32, 32, 3) -> logits (batch, 3): the mean of each channel, 0 to 25.5."""
     graph = helper.make_graph(

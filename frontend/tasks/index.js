@@ -6,5 +6,10 @@
 //   command(model, question) -> string     the same request with curl; question is null at first
 
 import * as image_classification from "./image_classification.js";
+import * as picture from "./picture.js";
 
-export const tasks = { image_classification };
+const tasks = { image_classification };
+const inputs = { image: picture }; // for a task of somebody's own, by what it takes
+
+/** The view for a model, if this page has one. */
+export const taskOf = (model) => tasks[model.task] ?? inputs[model.input];

@@ -129,6 +129,12 @@ def test_a_further_model_needs_no_change_to_the_page(page: Page, tiny_models: Pa
     assert next(iter(answer(page))) == "red"
 
 
+def test_a_task_of_somebodys_own_is_answered_as_it_answers(page: Page, tiny_models: Path) -> None:
+    page.get_by_role("link", name="Brightness").click()
+    page.set_input_files("#file", tiny_models / "brightness/samples/red.png")
+    expect(page.locator(".said")).to_contain_text('"brightness": 0.353')
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 700})

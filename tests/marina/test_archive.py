@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from marina.archive import build_archive
+from marina.catalog import read_served
 from marina.errors import MarinaError
 from marina.verify import fingerprint, read_archive, read_provenance
 from tests.conftest import ROOT
 from tests.servers import marina
-from tests.tiny import write_tiny_model
+from tests.tiny import write_own_task, write_tiny_model
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_a_wrong_setting_is_named(model: Path, tmp_path: Path, change: tuple[str
 
 def test_an_archive_that_does_not_work_is_not_written(model: Path, tmp_path: Path) -> None:
     (model / "graph.onnx").write_bytes(b"no graph")
-    with pytest.raises(MarinaError, match="does not work"):
+    with pytest.raises(MarinaError, match="no ONNX graph"):
         build_archive(model, tmp_path / "out")
     assert not list(tmp_path.glob("out/*"))
 
@@ -112,18 +113,26 @@ def test_labels_that_do_not_fit_the_model_are_refused(model: Path, tmp_path: Pat
         build_archive(model, tmp_path / "out")
 
 
-def test_a_model_may_bring_its_own_handler(model: Path, tmp_path: Path) -> None:
-    (model / "brightness.py").write_text(
-        '"""How bright a picture is."""\n'
-        "from handlers.image_classification import ImageClassification\n\n\n"
-        "class Brightness(ImageClassification):\n"
-        "    def postprocess(self, output, request):\n"
-        '        return {"brightness": round(float(request.mean()) / 255, 3)}\n'
-    )
+@pytest.mark.parametrize("labels", ["[yes, no, maybe]", "[1, 2, 3]"])
+def test_labels_that_yaml_takes_for_something_else_are_refused(model: Path, tmp_path: Path, labels: str) -> None:
     config = model / "model-config.yaml"
-    config.write_text(config.read_text().replace("task: image_classification", "task: brightness:Brightness"))
-    _, answers = build_archive(model, tmp_path / "out")
+    config.write_text(config.read_text().replace("[red, green, blue]", labels))
+    with pytest.raises(MarinaError, match="quotes"):
+        build_archive(model, tmp_path / "out")
+
+
+def test_more_workers_than_the_most_are_refused(model: Path, tmp_path: Path) -> None:
+    config = model / "model-config.yaml"
+    config.write_text(config.read_text().replace("minWorkers: 1", "minWorkers: 9"))
+    with pytest.raises(MarinaError, match="maxWorkers"):
+        build_archive(model, tmp_path / "out")
+
+
+def test_a_model_may_bring_its_own_handler(tmp_path: Path) -> None:
+    write_own_task(tmp_path / "brightness")
+    path, answers = build_archive(tmp_path / "brightness", tmp_path / "out")
     assert json.loads(answers[0][1]) == {"brightness": 0.353}
+    assert read_served(path).entry()["input"] == "image"  # so that the page has a view for it
 
 
 def test_a_folder_with_a_strange_name_is_refused(model: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from marina.catalog import find_archives
 from marina.errors import MarinaError
 from marina.java import find_java, java_version
-from marina.ports import claim_port
+from marina.ports import claim_ports
 from marina.run_folder import create_run_folder, folder_of, remove_run_folder, write_private
 
 
@@ -19,10 +19,10 @@ def test_a_free_port_is_given_and_a_busy_one_is_named() -> None:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         busy = holder.getsockname()[1]
-        with pytest.raises(MarinaError, match=f"port {busy} on 127.0.0.1, for the test"):
-            claim_port("the test", busy)
-        assert claim_port("the test", 0) != busy
-    assert claim_port("the test", busy) == busy
+        with pytest.raises(MarinaError, match=rf"port {busy} on 127.0.0.1 .* \(--metrics-port"):
+            claim_ports({"door": (0, "127.0.0.1"), "metrics": (busy, "127.0.0.1")})
+    claimed = claim_ports({"door": (0, "127.0.0.1"), "metrics": (busy, "127.0.0.1")})
+    assert claimed["metrics"] == busy != claimed["door"]
 
 
 def test_a_java_that_is_new_enough_is_found() -> None:
