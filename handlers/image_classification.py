@@ -7,7 +7,11 @@ import numpy as np
 from .base import Handler
 from .images import decode_image, resize_and_crop
 from .payloads import Payload
+from .runtime import return_freed_memory
 from .settings import Settings, SettingsError
+
+# Above this a picture's memory, 3 bytes a pixel and more while it is decoded, is given back at once.
+LARGE_PIXELS = 4000000
 
 
 class ImageSettings(Settings):
@@ -16,7 +20,7 @@ class ImageSettings(Settings):
     resize: int = 256  # pixels of the short side before the crop
     size: int = 224  # pixels of the crop's side: what the model takes
     top: int = 5  # how many labels an answer holds
-    max_pixels: int = 50000000  # of a picture before it is decoded
+    max_pixels: int = 25000000  # of a picture before it is decoded
 
 
 class ImageClassification(Handler):
@@ -35,7 +39,11 @@ class ImageClassification(Handler):
         """uint8 (size, size, 3), RGB; from raw bytes, or from base64 in the JSON field "image"."""
         data = payload.read_bytes("image", "image/", self.settings.max_bytes)
         image = decode_image(data, self.settings.max_pixels)
-        return resize_and_crop(image, self.settings.resize, self.settings.size)
+        pixels = resize_and_crop(image, self.settings.resize, self.settings.size)
+        if image.width * image.height > LARGE_PIXELS:
+            del image
+            return_freed_memory()
+        return pixels
 
     def inference(self, inputs: Sequence["np.ndarray[Any, Any]"]) -> "np.ndarray[Any, Any]":
         """float32 (batch, classes): a probability a class."""

@@ -6,6 +6,7 @@ A model is called with one array an input, the batch as first axis, and gives it
 import ctypes
 import importlib.util
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Dict, List, Type, Union
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ class OnnxRuntimeModel:
     package = "onnxruntime"
 
     def __init__(self, path: str, threads: int, device: str) -> None:
+        # Else it keeps a queue of events about this machine in the user's home, to be sent.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

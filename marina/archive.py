@@ -172,7 +172,14 @@ def answer_samples(data: bytes) -> list[tuple[str, str]]:
         with zipfile.ZipFile(folder / "archive.mar") as archive:
             archive.extractall(folder / "unpacked")
         command = [sys.executable, "-I", "-c", CHECK, str(folder / "unpacked")]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode != 0:
         # The last line of a traceback is what went wrong; the lines above are about this tool.
         reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from handlers.settings import SETTINGS_FILE
 from marina.errors import MarinaError
-from marina.model_config import CONFIG_FILE
+from marina.model_config import CONFIG_FILE, ArchiveSettings, check_name, parse_model_config
 from marina.packing import MANIFEST
-from marina.verify import read_archive, read_provenance
+from marina.verify import UnsafeArchive, read_archive, read_provenance
 
 LIMITS = ("max_bytes", "max_pixels", "max_chars", "min_chars")
 
@@ -26,7 +24,7 @@ class ServedArchive:
     version: str
     server: dict[str, Any]  # TorchServe's keys
     handler: dict[str, Any]  # the handler's settings
-    archive: dict[str, Any]  # title, description, ...
+    archive: ArchiveSettings
     variant: str
     samples: dict[str, bytes]  # file name -> content
 
@@ -35,9 +33,9 @@ class ServedArchive:
         return {
             "name": self.name,
             "version": self.version,
-            "title": self.archive["title"],
-            "description": self.archive["description"],
-            "license": self.archive["license"],
+            "title": self.archive.title,
+            "description": self.archive.description,
+            "license": self.archive.license,
             "task": self.handler["task"],
             "input": self.handler["input"],
             "variant": self.variant,
@@ -52,15 +50,21 @@ class ServedArchive:
 def read_served(path: Path) -> ServedArchive:
     """Verifies an archive and reads what a server needs of it. Raises MarinaError."""
     contents = read_archive(path)
-    config = yaml.safe_load(contents[CONFIG_FILE])
+    if CONFIG_FILE not in contents or SETTINGS_FILE not in contents:
+        raise UnsafeArchive(f"{path.name} has no {CONFIG_FILE} or no {SETTINGS_FILE}")
+    server, _, archive = parse_model_config(path, contents[CONFIG_FILE].decode())
     manifest = json.loads(contents[MANIFEST])["model"]
+    # The name becomes a folder, an address and a line of nginx's configuration.
+    if (manifest["modelName"], manifest["modelVersion"]) != (path.stem, archive.version):
+        raise UnsafeArchive(f"{path.name} holds {manifest['modelName']!r}; an archive is called as its model")
+    check_name(path.stem)
     return ServedArchive(
         path=path.resolve(),
-        name=manifest["modelName"],
-        version=manifest["modelVersion"],
-        server={key: value for key, value in config.items() if key not in ("handler", "archive")},
+        name=path.stem,
+        version=archive.version,
+        server=dict(server),
         handler=json.loads(contents[SETTINGS_FILE]),
-        archive=config["archive"],
+        archive=archive,
         variant=read_provenance(contents)["variant"],
         samples={Path(name).name: data for name, data in contents.items() if name.startswith("samples/")},
     )

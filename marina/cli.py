@@ -75,9 +75,10 @@ def verify(
         if sha256 is not None and fingerprint(path) != sha256.lower():
             raise MarinaError(f"{path} is sound, but its SHA-256 is {fingerprint(path)}")
         provenance = read_provenance(contents)
-        changed = ", changed since" if provenance["changed_since_commit"] else ""
+        changed = ", changed since" if provenance.get("changed_since_commit") else ""
         console.print(
-            f"{path}: sound, {len(contents)} files, {provenance['variant']}, commit {provenance['commit']}{changed}, "
+            f"{path}: sound, {len(contents)} files, "
+            f" {provenance.get('variant')}, commit {provenance.get('commit')}{changed}, "
             f"sha256 {fingerprint(path)}"
         )
 

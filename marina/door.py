@@ -2,29 +2,36 @@
 
 import getpass
 import os
+import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import jinja2
 
+from marina.catalog import ServedArchive
 from marina.errors import MarinaError
 from marina.places import FRONTEND, NGINX
 from marina.processes import start_child, stop_child
 from marina.run_folder import Ports, write_private
+from marina.torchserve import max_request_bytes, most_large_bodies
 
 CONFIG = "nginx.conf"
 READY = "ready.json"
 # The door's own errors: status, type, message.
 ERRORS = (
     (400, "BadRequest", "The request is not valid HTTP."),
+    (403, "Forbidden", "There is nothing to see at this address."),
     (404, "NotFound", "There is nothing at this address; GET /models.json lists the models."),
-    (405, "MethodNotAllowed", "Send the input with POST or PUT."),
+    (405, "MethodNotAllowed", "This address does not take that method; the header Allow says which."),
     (413, "PayloadTooLarge", "The body is larger than any model takes; GET /models.json lists the limits."),
     (415, "UnsupportedType", "The body is compressed; send it without a Content-Encoding."),
-    (429, "TooManyRequests", "Too many connections from one client; try again in a moment."),
+    (429, "TooManyRequests", "Too many requests at once, or too many large ones; try again in a moment."),
+    (500, "InternalError", "The front door failed."),
+    (501, "NotImplemented", "This form of request is not taken."),
     (503, "NotReady", "The server is not ready; try again in a moment."),
     (504, "DeadlineExceeded", "The model did not answer in time."),
 )
@@ -42,14 +49,17 @@ def find_nginx() -> str:
 class Door:
     """nginx in front of one TorchServe."""
 
-    def __init__(self, run: Path, host: str, ports: Ports, max_request_bytes: int, deadline_s: int):
+    def __init__(self, run: Path, host: str, ports: Ports, archives: Sequence[ServedArchive], deadline_s: int):
         self.run = run
         self.nginx = find_nginx()
         self.values = {
             "run": run,
-            "host": host,
+            "host": bracket(host),
             "ports": ports,
-            "max_request_bytes": max_request_bytes,
+            # One pattern for every address that predicts: the name alone, or with its version.
+            "predictions": "|".join(f"{archive.name}(?:/{re.escape(archive.version)})?" for archive in archives),
+            "max_request_bytes": max_request_bytes(archives),
+            "most_large_bodies": most_large_bodies(archives),
             "deadline_s": deadline_s,
             "errors": ERRORS,
             # nginx's workers need no rights; only root can give them another user.
@@ -85,6 +95,11 @@ class Door:
         """Takes no new connection, lets requests in flight finish, then ends."""
         if self.child is not None:
             stop_child(self.child, signal.SIGQUIT, self.deadline_s + 1)
+
+
+def bracket(host: str) -> str:
+    """A host as it stands in a URL and in nginx's configuration."""
+    return f"[{host}]" if ":" in host else host
 
 
 def unprivileged_user() -> str:

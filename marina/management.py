@@ -51,7 +51,7 @@ class Management:
         """A model's workers, ready and wanted; none of either where the server can't say."""
         try:
             description = self.describe(name)
-        except (httpx.HTTPError, MarinaError):
+        except MarinaError:
             return WorkerCount(0, 0)
         ready = sum(worker["status"] == "READY" for worker in description["workers"])
         return WorkerCount(ready, description["minWorkers"])
@@ -63,7 +63,10 @@ class Management:
         self.call("PUT", f"/models/{name}", params=settings, timeout=timeout_s)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        response = self.client.request(method, path, **options)
+        try:
+            response = self.client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise MarinaError("TorchServe does not answer; it may be starting") from error
         if response.is_error:
             raise MarinaError(f"TorchServe answers {response.status_code}: {error_message(response)}")
         return response

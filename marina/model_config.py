@@ -71,10 +71,14 @@ def read_model_config(folder: Path) -> ModelConfig:
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise MarinaError(f"{folder} is no model's folder: it has no {CONFIG_FILE}")
-    if not NAME.fullmatch(folder.name):
-        raise MarinaError(f"{folder.name!r} is no model name: use lower-case letters, digits, - and _")
+    check_name(folder.name)
+    return ModelConfig(folder, *parse_model_config(path, path.read_text(encoding="utf-8")))
+
+
+def parse_model_config(path: Path, text: str) -> tuple[Mapping[str, Any], Mapping[str, Any], ArchiveSettings]:
+    """TorchServe's keys, the handler's settings and the archive's, checked. Raises MarinaError naming ``path``."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise MarinaError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(document, dict):
@@ -84,7 +88,12 @@ def read_model_config(folder: Path) -> ModelConfig:
             raise MarinaError(f"{path}: the section {section}: is missing")
     server = {key: value for key, value in document.items() if key not in ("handler", "archive")}
     check_server(path, server)
-    return ModelConfig(folder, server, document["handler"], read_archive(path, document["archive"]))
+    return server, document["handler"], read_archive(path, document["archive"])
+
+
+def check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise MarinaError(f"{name!r} is no model name: use lower-case letters, digits, - and _")
 
 
 def check_server(path: Path, server: Mapping[str, object]) -> None:

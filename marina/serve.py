@@ -14,11 +14,11 @@ import httpx
 from rich.console import Console
 
 from marina.catalog import ServedArchive, find_archives, read_served, write_public
-from marina.door import Door
+from marina.door import Door, bracket
 from marina.errors import MarinaError
 from marina.ports import LOOPBACK, claim_ports
 from marina.run_folder import Ports, RunState, create_run_folder, remove_run_folder, write_private, write_state
-from marina.torchserve import TorchServe, max_request_bytes
+from marina.torchserve import TorchServe
 
 WATCH_EVERY_S = 0.5
 # TorchServe itself tries to bring a worker back for 300 s, with pauses that grow; a new server is quicker.
@@ -27,6 +27,7 @@ RESTART_PAUSE_S = 1
 LONGEST_PAUSE_S = 30
 ANY_IPV4 = "0.0.0.0"  # noqa: S104 (bound only where the user asks for it)
 HEADER_FILE = "authorization"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,35 @@ def serve(options: ServeOptions, console: Console) -> None:
     """Serves until it is told to stop, then leaves nothing behind. Raises MarinaError."""
     archives = [read_served(path) for path in find_archives(options.store, options.models)]
     ports = choose_ports(options)
-    run = create_run_folder(ports.door)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    os.umask(0o022)  # nginx's workers, another user's where root starts them, read what is public
+    for number in STOP_SIGNALS:
         signal.signal(number, raise_stop)
-    server = Server(options, archives, ports, run, console)
+    run: Path | None = None
+    server: Server | None = None
     try:
+        run = create_run_folder(ports.door)
+        server = Server(options, archives, ports, run, console)
         server.start()
         server.watch()
     except Stop:
         console.print("Stopping: requests in flight are answered first.")
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-        server.stop()
-        remove_run_folder(run)
+        ignore_stop()
+        if server:
+            server.stop()
+        if run:
+            remove_run_folder(run)
 
 
 def raise_stop(number: int, frame: FrameType | None) -> NoReturn:
+    ignore_stop()  # one is enough: a second would break into the clearing away
     raise Stop
+
+
+def ignore_stop() -> None:
+    # Not SIG_IGN: Python complains of a signal that came just before.
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda number, frame: None)
 
 
 def choose_ports(options: ServeOptions) -> Ports:
@@ -103,7 +115,7 @@ class Server:
         self.torchserve = TorchServe(run, ports, archives, workers)
         self.start_timeout_s = max(archive.server["startupTimeout"] for archive in archives) + 30
         deadline_s = max(archive.server["responseTimeout"] for archive in archives)
-        self.door = Door(run, options.host, ports, max_request_bytes(archives), deadline_s) if options.door else None
+        self.door = Door(run, options.host, ports, archives, deadline_s) if options.door else None
 
     def start(self) -> None:
         self.console.print(f"Starting {', '.join(archive.name for archive in self.archives)} ...")
@@ -139,8 +151,8 @@ class Server:
 
     def address(self) -> str:
         """Where this machine itself reaches the door."""
-        host = {ANY_IPV4: "127.0.0.1", "::": "[::1]"}.get(self.options.host, self.options.host)
-        return f"http://{host}:{self.ports.door}"
+        host = {ANY_IPV4: "127.0.0.1", "::": "::1"}.get(self.options.host, self.options.host)
+        return f"http://{bracket(host)}:{self.ports.door}"
 
     def announce(self) -> None:
         """Says what is served, with what the server really applied, and how to call it."""
@@ -150,7 +162,7 @@ class Server:
             workers = self.torchserve.workers[archive.name]
             threads = self.torchserve.thread_shares()[archive.name]
             self.console.print(
-                f"  {archive.name} {archive.version}: {archive.archive['title']}, {archive.variant}, "
+                f"  {archive.name} {archive.version}: {archive.archive.title}, {archive.variant}, "
                 f"{workers} x {threads} threads, "
                 f"batches of up to {applied['batchSize']} gathered for {applied['maxBatchDelay']} ms"
             )

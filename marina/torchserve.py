@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import site
 import subprocess
@@ -29,9 +30,11 @@ PROPERTIES = "torchserve.properties"
 STOP_TIMEOUT_S = 20
 # Said at every start: of a class that log4j can do without, of a GPU that is not there, and before workers are.
 NOISE = ("sun.reflect.Reflection", "nvidia-smi not available", "Model server started")
-# Of what else the machine has: the heap holds the requests that wait, not the models.
-HEAP_MB = 512
+# The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
+HEAP_MB = (256, 2048)
 HEAP_SHARE = 4
+# The server keeps a body about three times (as received, as a request, as a message to the worker), and something else.
+COPIES_OF_A_BODY = 4
 
 
 class TorchServe:
@@ -48,6 +51,8 @@ class TorchServe:
     def start(self, output: IO[str]) -> None:
         """Starts the server and passes on what it says that matters; ``wait_ready`` tells when it is there."""
         (self.folder / KEY_FILE).unlink(missing_ok=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)  # archives that a server before this one unpacked
+        self.temporary.mkdir(mode=0o700)
         write_private(self.folder / PROPERTIES, self.properties())
         self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
         threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()
@@ -74,6 +79,8 @@ class TorchServe:
             f"-Djava.io.tmpdir={self.temporary}",
             f"-Xmx{heap_mb()}m",
             "-XX:+UseSerialGC",
+            "-XX:MinHeapFreeRatio=20",
+            "-XX:MaxHeapFreeRatio=30",  # what a wave of large requests took is given back
             "-XX:+ExitOnOutOfMemoryError",  # a server that is out of memory answers nobody; it is started again
             "-cp",
             f".:{home / 'ts' / 'frontend'}/*",
@@ -98,6 +105,7 @@ class TorchServe:
             "LOG_LOCATION": str(self.temporary),
             "METRICS_LOCATION": str(self.temporary),
             "TS_DECODE_INPUT_REQUEST": "false",
+            "ORT_DISABLE_TELEMETRY": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
             # Two arenas instead of eight a core: tens of MB less a worker, no slower where it was tried.
@@ -162,5 +170,11 @@ def max_request_bytes(archives: Sequence[ServedArchive]) -> int:
 
 
 def heap_mb() -> int:
-    """Java's largest heap: 512 MB, less on a small machine."""
-    return min(HEAP_MB, psutil.virtual_memory().total // HEAP_SHARE // 1024**2)
+    """Java's largest heap in MB."""
+    least, most = HEAP_MB
+    return max(least, min(most, psutil.virtual_memory().total // HEAP_SHARE // 1024**2))
+
+
+def most_large_bodies(archives: Sequence[ServedArchive]) -> int:
+    """How many of the largest bodies the server's heap holds at once."""
+    return max(1, heap_mb() * 1024**2 // (COPIES_OF_A_BODY * max_request_bytes(archives)))

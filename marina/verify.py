@@ -1,14 +1,24 @@
-"""What is looked at before a server sees an archive: is it whole, and can unpacking or loading it do harm?"""
+"""What is looked at before a server sees an archive: is it whole, and can unpacking or loading it do harm?
+
+An archive is code: its handlers run as the server does. What is kept out here are accidents and files that run code
+where one expects data; whether to trust its makers, the digest tells (``marina verify --sha256``).
+"""
 
 import io
 import json
 import pickletools
 import stat
+import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import onnx
+import yaml
+from google.protobuf.message import DecodeError
+
+from handlers.images import image_format
 from marina.errors import MarinaError
 from marina.packing import MANIFEST, PROVENANCE, pack
 from marina.provenance import digests, sha256
@@ -17,10 +27,8 @@ MAX_ENTRIES = 1_000
 MAX_BYTES = 4 * 1024**3  # unpacked: the largest file that a zip without extensions can hold
 # Pickle's instructions that import or call something. What holds none of them can only build plain values.
 DANGEROUS_OPCODES = {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2"}
-PICKLE_SUFFIXES = {".pkl", ".pickle", ".pth", ".joblib", ".ckpt", ".npy", ".npz"}
-# TorchScript is a zip whose .pkl parts torch reads with an unpickler that imports nothing; a checkpoint, which
-# torch.load would unpickle, has no code folder.
-TORCHSCRIPT_SUFFIX = ".pt"
+TEXT_SUFFIXES = {".py", ".txt", ".md", ".csv"}
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 class UnsafeArchive(MarinaError):
@@ -69,19 +77,70 @@ def check_entries(entries: list[zipfile.ZipInfo]) -> None:
 
 
 def check_content(name: str, content: bytes) -> None:
-    """Refuses a pickle, under whatever name it comes."""
-    if PurePosixPath(name).suffix in PICKLE_SUFFIXES or is_pickle(content):
+    """Refuses a file that is not plainly what its name says, and a pickle under whatever name. Unpickles nothing."""
+    suffix = PurePosixPath(name).suffix
+    if suffix not in CHECKS:
+        raise UnsafeArchive(f"{name!r} is of a kind that no archive holds (a pickle?); there are {', '.join(CHECKS)}")
+    try:
+        sound = CHECKS[suffix](content)
+    except (ValueError, KeyError, struct.error, zipfile.BadZipFile, DecodeError, yaml.YAMLError, RecursionError):
+        sound = False
+    if not sound:
+        raise UnsafeArchive(f"{name!r} is no sound {suffix} file (a pickle?)")
+    if is_pickle(content):
         raise UnsafeArchive(f"{name!r} is a pickle, which runs code when it is loaded")
-    if zipfile.is_zipfile(io.BytesIO(content)):
-        with zipfile.ZipFile(io.BytesIO(content)) as inner:
-            names = [PurePosixPath(inner_name) for inner_name in inner.namelist()]
-        is_torchscript = any("code" in inner_name.parts for inner_name in names)
-        if PurePosixPath(name).suffix != TORCHSCRIPT_SUFFIX or not is_torchscript:
-            raise UnsafeArchive(f"{name!r} is an archive in the archive, and no TorchScript")
+
+
+def is_text(content: bytes) -> bool:
+    return "\0" not in content.decode("utf-8")
+
+
+def is_json(content: bytes) -> bool:
+    json.loads(content)
+    return True
+
+
+def is_yaml(content: bytes) -> bool:
+    yaml.safe_load(content)
+    return True
+
+
+def is_onnx(content: bytes) -> bool:
+    return bool(onnx.load_from_string(content).graph.node)
+
+
+def is_safetensors(content: bytes) -> bool:
+    """An 8-byte length, a JSON header of that length, and as many bytes as it tells of."""
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    return len(content) == 8 + int(length) + int(max(ends, default=0))
+
+
+def is_picture(content: bytes) -> bool:
+    return image_format(content) is not None
+
+
+def is_torchscript(content: bytes) -> bool:
+    """A zip with code; torch.jit reads its pickles with an unpickler that imports nothing, and nothing else does."""
+    with zipfile.ZipFile(io.BytesIO(content)) as inner:
+        names = [PurePosixPath(name) for name in inner.namelist()]
+    return any("code" in name.parts for name in names) and any(name.name == "constants.pkl" for name in names)
+
+
+CHECKS: dict[str, Callable[[bytes], bool]] = {
+    **dict.fromkeys(TEXT_SUFFIXES, is_text),
+    **dict.fromkeys(PICTURE_SUFFIXES, is_picture),
+    ".json": is_json,
+    ".yaml": is_yaml,
+    ".onnx": is_onnx,
+    ".safetensors": is_safetensors,
+    ".pt": is_torchscript,
+}
 
 
 def is_pickle(content: bytes) -> bool:
-    """Whether the bytes are, from the first on, a pickle that imports or calls something. Runs nothing."""
+    """Whether the bytes are a pickle that imports or calls something, told without running it."""
     dangerous = False
     try:
         for opcode, _, _ in pickletools.genops(content):

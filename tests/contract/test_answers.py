@@ -59,7 +59,7 @@ def test_what_is_served_is_what_the_archives_say(server: RunningServer) -> None:
     document = httpx.get(f"{server.url}/models.json", trust_env=False).json()
     models = {model["name"]: model for model in document["models"]}
     assert models["resnet18"]["labels"] == ["ant", "bee"]
-    assert models["resnet18"]["limits"] == {"max_bytes": 10_000_000, "max_pixels": 50_000_000}
+    assert models["resnet18"]["limits"] == {"max_bytes": 10_000_000, "max_pixels": 25_000_000}
     assert models["colours"]["title"] == "Colours"
     for model in models.values():
         for sample in model["samples"]:

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import subprocess
 import time
 import zlib
 from collections.abc import Callable
@@ -96,11 +97,38 @@ def test_each_kind_of_bad_input_gets_its_status(server: RunningServer, jpeg: byt
     assert took_s < LIMIT_S
 
 
-def test_an_unknown_model_or_version_is_404(server: RunningServer, jpeg: bytes) -> None:
-    for path in ("nobody", "resnet18/7.3"):
-        response = server.predict(path, jpeg, "image/jpeg")
-        assert response.status_code == 404
-        assert response.json()["code"] == 404
+@pytest.mark.parametrize("path", ["nobody", "resnet18/7.3", "resnet18/1.0/more", "<script>", "", "resnet18%00", "%zz"])
+def test_an_unknown_model_or_version_is_404(server: RunningServer, jpeg: bytes, path: str) -> None:
+    command = ["curl", "-sS", "--path-as-is", "-T", "-", f"{server.url}/predictions/{path}"]
+    answer = json.loads(subprocess.run(command, input=jpeg, capture_output=True, check=True).stdout)
+    assert answer["code"] in (400, 404)
+    assert "script" not in answer["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/explanations/resnet18/../../predictions/x",
+        "/ping/../predictions/resnet18",
+        "/wfpredict/x/../../predictions/x",
+        "/predictions/../models",
+        "/..%2fstate.json",
+    ],
+)
+def test_no_address_leads_round_the_door(server: RunningServer, jpeg: bytes, path: str) -> None:
+    command = ["curl", "-sS", "--path-as-is", "-i", "-X", "POST", "--data-binary", "@-", server.url + path]
+    printed = subprocess.run(command, input=jpeg, capture_output=True, check=True, text=False).stdout.decode()
+    head, _, body = printed.partition("\r\n\r\n")
+    assert "x-request-id" not in head.lower() or '"ant"' in body  # TorchServe's mark
+    if '"ant"' not in body:
+        assert json.loads(body)["code"] in (400, 404, 405)
+
+
+def test_a_bad_form_is_answered_alone_and_not_logged(server: RunningServer, jpeg: bytes) -> None:
+    for content_type in ("multipart/form-data; boundary=", "multipart/form-data"):
+        response = server.predict("resnet18", b"secretword" + jpeg, content_type)
+        assert response.status_code >= 400
+    assert "secretword" not in "".join(server.lines)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])

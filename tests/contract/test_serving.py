@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -171,6 +172,34 @@ def test_a_stop_answers_what_is_in_flight_and_leaves_nothing(
     assert statuses.count(200) > 20
     assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.5, 2])
+def test_two_signals_at_once_stop_it_as_one_does(store: Path, pause_s: float) -> None:
+    """Also while it starts."""
+    ports = [part for use in ("", "inference-", "management-", "metrics-") for part in (f"--{use}port", "0")]
+    command = marina("serve", "--store", store, "--models", "colours", *ports)
+    before = set(Path(tempfile.gettempdir()).glob("marina-*"))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Starting")
+    time.sleep(pause_s)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    printed = process.stdout.read()
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert "Traceback" not in printed
+    assert set(Path(tempfile.gettempdir()).glob("marina-*")) == before
+
+
+def test_large_bodies_at_once_do_not_fill_the_servers_memory(server: RunningServer, jpeg: bytes) -> None:
+    body = jpeg + bytes(9_900_000 - len(jpeg))
+    with ThreadPoolExecutor(70) as pool:
+        responses = list(pool.map(lambda _: server.predict("resnet18", body, "image/jpeg"), range(70)))
+    assert {response.status_code for response in responses} <= {200, 429}, {each.text for each in responses}
+    assert all(response.headers["retry-after"] for response in responses if response.status_code == 429)
+    assert server.predict("resnet18", jpeg).status_code == 200
 
 
 def test_a_killed_server_leaves_no_process_and_is_cleared_away_by_the_next(

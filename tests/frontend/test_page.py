@@ -131,6 +131,7 @@ def test_a_further_model_needs_no_change_to_the_page(page: Page, tiny_models: Pa
 
 def test_a_task_of_somebodys_own_is_answered_as_it_answers(page: Page, tiny_models: Path) -> None:
     page.get_by_role("link", name="Brightness").click()
+    expect(page.locator("#title")).to_have_text("Brightness")
     page.set_input_files("#file", tiny_models / "brightness/samples/red.png")
     expect(page.locator(".said")).to_contain_text('"brightness": 0.353')
 

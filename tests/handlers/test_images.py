@@ -144,6 +144,20 @@ def test_a_bomb_is_too_large() -> None:
         decode(bomb)
 
 
+def test_a_picture_of_ten_thousand_scans_is_refused_at_once() -> None:
+    progressive = encode(NOISE, "JPEG", progressive=True)
+    scan = progressive[progressive.rindex(b"\xff\xda") : -2]
+    assert same(decode(progressive), Image.open(io.BytesIO(progressive)).convert("RGB"))
+    with pytest.raises(ImageTooLarge, match="scans"):
+        decode(progressive[:-2] + scan * 10_000 + progressive[-2:])
+
+
+def test_a_jpeg_with_a_second_picture_is_its_first() -> None:
+    data = encode(NOISE, "MPO", save_all=True, append_images=[Image.new("RGB", NOISE.size)])
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    assert same(decode(data), Image.open(io.BytesIO(data)).convert("RGB"))
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [

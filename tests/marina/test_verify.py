@@ -3,9 +3,11 @@
 import io
 import json
 import pickle
+import re
 import stat
 import subprocess
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marina.catalog import read_served
+from marina.errors import MarinaError
 from marina.packing import PROVENANCE, pack
 from marina.provenance import digests
 from marina.verify import MAX_BYTES, UnsafeArchive, check_content, check_entries, is_pickle, read_archive
@@ -125,8 +129,34 @@ def test_a_torch_checkpoint_is_refused(contents: Contents, tmp_path: Path) -> No
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as checkpoint:
         checkpoint.writestr("archive/data.pkl", pickle.dumps(Calls()))
-    with pytest.raises(UnsafeArchive, match="TorchScript"):
+    with pytest.raises(UnsafeArchive, match=r"model\.pt"):
         read_archive(repack({**contents, "model.pt": buffer.getvalue()}, tmp_path / "a.mar"))
+
+
+@pytest.mark.parametrize("name", ["weights.onnx", "weights.safetensors", "model.pt", "a.jpg", "a.PKL", "a.tgz", "none"])
+@pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
+def test_nor_is_one_taken_that_is_packed_cut_or_dressed_up(
+    contents: Contents, tmp_path: Path, protocol: int, name: str
+) -> None:
+    harmful = pickle.dumps(Calls(), protocol)
+    for dressed in (harmful[:-1], harmful + b"\xff", zlib.compress(harmful), b"\x93NUMPY\1\0" + harmful, harmful * 2):
+        with pytest.raises(UnsafeArchive, match=re.escape(name)):
+            read_archive(repack({**contents, name: dressed}, tmp_path / "a.mar"))
+
+
+@pytest.mark.parametrize("name", ["../escape", "/absolute", "other", "Colours"])
+def test_a_name_that_is_not_the_archives_own_is_refused(contents: Contents, tmp_path: Path, name: str) -> None:
+    manifest = json.loads(contents["MAR-INF/MANIFEST.json"])
+    manifest["model"]["modelName"] = name
+    changed = {**contents, "MAR-INF/MANIFEST.json": json.dumps(manifest).encode()}
+    with pytest.raises(UnsafeArchive, match="called as its model"):
+        read_served(repack(changed, tmp_path / "colours.mar"))
+
+
+def test_settings_that_do_harm_are_refused(contents: Contents, tmp_path: Path) -> None:
+    config = contents["model-config.yaml"] + b"\nuseVenv: true\n"
+    with pytest.raises(MarinaError, match="useVenv"):
+        read_served(repack({**contents, "model-config.yaml": config}, tmp_path / "colours.mar"))
 
 
 @given(st.text())
