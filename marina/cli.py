@@ -78,7 +78,7 @@ def verify(
         changed = ", changed since" if provenance.get("changed_since_commit") else ""
         console.print(
             f"{path}: sound, {len(contents)} files, "
-            f" {provenance.get('variant')}, commit {provenance.get('commit')}{changed}, "
+            f"{provenance.get('variant')}, commit {provenance.get('commit')}{changed}, "
             f"sha256 {fingerprint(path)}"
         )
 
