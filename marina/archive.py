@@ -8,7 +8,8 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from marina.errors import MarinaError
 from marina.graphs import find_fault
 from marina.model_config import CONFIG_FILE, ModelConfig, read_model_config
 from marina.packing import MANIFEST, PROVENANCE, pack
-from marina.places import HANDLERS
+from marina.places import HANDLERS, ROOT
 from marina.verify import check_content
 
 ENTRY = "marina_entry.py"
@@ -113,34 +114,48 @@ def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
         settings |= {"runtime": "torchscript", "file": TORCHSCRIPT_FILE}
     task = settings.get("task", "")
     try:
-        handler = load_model_module(config, task) if ":" in str(task) else load_task(str(task))
+        handler = load_own_task(config, task) if ":" in str(task) else load_task(str(task))
         return handler.settings_type(settings).as_dict()
     except (SettingsError, ValueError) as error:
         raise MarinaError(f"{config.folder / CONFIG_FILE}: {error}") from error
 
 
-def load_model_module(config: ModelConfig, task: str) -> Any:
+def load_own_task(config: ModelConfig, task: str) -> Any:
     """The handler class that a model's folder brings itself."""
-    sys.path.insert(0, str(config.folder))
     try:
-        return load_task(task)
+        with importable(config.folder, task.partition(":")[0]):
+            return load_task(task)
     except (ImportError, AttributeError) as error:
         raise MarinaError(f"{config.folder}: handler.task {task!r} can't be loaded: {error}") from error
+
+
+@contextmanager
+def importable(folder: Path, module: str) -> Iterator[None]:
+    """Lets a module be imported from a folder, anew even where another folder has one of that name."""
+    sys.modules.pop(module, None)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
     finally:
-        sys.path.remove(str(config.folder))
+        sys.path.remove(str(folder))
 
 
 def export_torchscript(config: ModelConfig) -> bytes:
     """The model's torch module, with the shipped weights, traced on the handler's own example. Needs torch."""
     module_name, _, function_name = config.archive.module.partition(":")
-    if not function_name:
-        raise MarinaError(f"{config.folder}: archive.module must name the function that builds the torch module")
+    if not function_name or not config.archive.files:
+        raise MarinaError(
+            f"{config.folder}: the torchscript variant needs archive.module, the function that loads the torch module, "
+            "and archive.files, the weights that it loads"
+        )
     try:
         import torch
     except ImportError as error:
-        raise MarinaError("the torchscript variant needs torch: see requirements/train.txt") from error
-    build: Callable[[Path], Any] = getattr(importlib.import_module(module_name), function_name)
-    module = build(config.folder / config.archive.files[0]).eval()
+        raise MarinaError("the torchscript variant needs torch: see requirements/torch.txt") from error
+    with importable(ROOT, module_name):
+        load: Callable[[Path], Any] = getattr(importlib.import_module(module_name), function_name)
+        module = load(config.folder / config.archive.files[0]).eval()
     handler = load_task(config.handler["task"])()
     handler.settings = handler.settings_type(dict(config.handler))
     with torch.no_grad(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

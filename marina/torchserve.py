@@ -28,8 +28,9 @@ from marina.run_folder import Ports, write_private
 
 PROPERTIES = "torchserve.properties"
 STOP_TIMEOUT_S = 20
-# Said at every start: of a class that log4j can do without, of a GPU that is not there, and before workers are.
-NOISE = ("sun.reflect.Reflection", "nvidia-smi not available", "Model server started")
+# How lines begin that look like faults and are none: Java's own warnings about TorchServe's libraries, a GPU that is
+# not there, and a start that is told before there are workers. TorchServe's own lines begin with the date.
+NOISE = ("WARNING: ", "nvidia-smi not available", "Model server started", "\n")
 # The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
 HEAP_MB = (256, 2048)
 HEAP_SHARE = 4
@@ -75,7 +76,7 @@ class TorchServe:
         return [
             find_java(),
             f"-Dmodel_server_home={home}",
-            f"-Dlog4j.configurationFile=file://{CONFIG / 'log4j2.xml'}",
+            f"-Dlog4j.configurationFile={(CONFIG / 'log4j2.xml').as_uri()}",
             f"-Djava.io.tmpdir={self.temporary}",
             f"-Xmx{heap_mb()}m",
             "-XX:+UseSerialGC",
@@ -156,9 +157,9 @@ class TorchServe:
 
 
 def pass_on(lines: IO[str], output: IO[str]) -> None:
-    """Copies the server's lines until it ends, without those that look like faults and are none."""
+    """Copies the server's lines until it ends, without the noise."""
     for line in lines:
-        if not any(words in line for words in NOISE):
+        if not line.startswith(NOISE):
             output.write(line)
             output.flush()
     lines.close()

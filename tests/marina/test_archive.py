@@ -135,6 +135,15 @@ def test_a_model_may_bring_its_own_handler(tmp_path: Path) -> None:
     assert read_served(path).entry()["input"] == "image"  # so that the page has a view for it
 
 
+def test_two_models_may_bring_handlers_of_one_name(tmp_path: Path) -> None:
+    for name, digits in (("first", 3), ("second", 1)):
+        write_own_task(tmp_path / name)
+        source = tmp_path / name / "brightness.py"
+        source.write_text(source.read_text().replace(", 3)", f", {digits})"))
+        _, answers = build_archive(tmp_path / name, tmp_path / "out")
+        assert json.loads(answers[0][1]) == {"brightness": round(0.353, digits)}
+
+
 def test_a_folder_with_a_strange_name_is_refused(model: Path, tmp_path: Path) -> None:
     shutil.move(model, tmp_path / "My Model")
     with pytest.raises(MarinaError, match="My Model"):
