@@ -23,7 +23,7 @@ CONFIG = "nginx.conf"
 READY = "ready.json"
 # The door's own errors: status, type, message.
 ERRORS = (
-    (400, "BadRequest", "The request is not valid HTTP."),
+    (400, "BadRequest", "The request, or its form, is malformed."),
     (403, "Forbidden", "There is nothing to see at this address."),
     (404, "NotFound", "There is nothing at this address; GET /models.json lists the models."),
     (405, "MethodNotAllowed", "This address does not take that method; the header Allow says which."),
