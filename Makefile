@@ -33,5 +33,5 @@ $(SERVE): requirements/serve.txt requirements/java.txt
 $(TEST): requirements/test.txt $(SERVE)
 	scripts/install test .venv $@
 
-$(TRAIN): requirements/train.txt
+$(TRAIN): requirements/train.txt requirements/torch.txt requirements/java.txt
 	scripts/install train .venv-train $@

@@ -16,6 +16,7 @@ from typing import Any
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_packaging_utils import ModelExportUtils
 
+from handlers.base import Handler
 from handlers.settings import SETTINGS_FILE, SettingsError
 from handlers.tasks import TASKS, load_task
 from marina import provenance
@@ -112,16 +113,17 @@ def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
     settings |= {"workers": config.server["minWorkers"], "batch_size": config.server["batchSize"]}
     if variant == "torchscript":
         settings |= {"runtime": "torchscript", "file": TORCHSCRIPT_FILE}
-    task = settings.get("task", "")
     try:
-        handler = load_own_task(config, task) if ":" in str(task) else load_task(str(task))
-        return handler.settings_type(settings).as_dict()
+        return find_task(config).settings_type(settings).as_dict()
     except (SettingsError, ValueError) as error:
         raise MarinaError(f"{config.folder / CONFIG_FILE}: {error}") from error
 
 
-def load_own_task(config: ModelConfig, task: str) -> Any:
-    """The handler class that a model's folder brings itself."""
+def find_task(config: ModelConfig) -> type[Handler]:
+    """The class that handles a model: one of the handlers', or one that the model's folder brings itself."""
+    task = str(config.handler.get("task", ""))
+    if ":" not in task:
+        return load_task(task)
     try:
         with importable(config.folder, task.partition(":")[0]):
             return load_task(task)
@@ -156,7 +158,7 @@ def export_torchscript(config: ModelConfig) -> bytes:
     with importable(ROOT, module_name):
         load: Callable[[Path], Any] = getattr(importlib.import_module(module_name), function_name)
         module = load(config.folder / config.archive.files[0]).eval()
-    handler = load_task(config.handler["task"])()
+    handler = find_task(config)()
     handler.settings = handler.settings_type(dict(config.handler))
     with torch.no_grad(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # torch recommends its newer formats, which TorchServe and the Elastic Inference image can't load.
@@ -187,14 +189,7 @@ def answer_samples(data: bytes) -> list[tuple[str, str]]:
         with zipfile.ZipFile(folder / "archive.mar") as archive:
             archive.extractall(folder / "unpacked")
         command = [sys.executable, "-I", "-c", CHECK, str(folder / "unpacked")]
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         # The last line of a traceback is what went wrong; the lines above are about this tool.
         reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]

@@ -71,15 +71,15 @@ def verify(
     from marina.verify import fingerprint, read_archive, read_provenance
 
     for path in archives:
-        contents = read_archive(path)
-        if sha256 is not None and fingerprint(path) != sha256.lower():
-            raise MarinaError(f"{path} is sound, but its SHA-256 is {fingerprint(path)}")
+        contents, digest = read_archive(path), fingerprint(path)
+        if sha256 is not None and digest != sha256.lower():
+            raise MarinaError(f"{path} is sound, but its SHA-256 is {digest}")
         provenance = read_provenance(contents)
         changed = ", changed since" if provenance.get("changed_since_commit") else ""
         console.print(
             f"{path}: sound, {len(contents)} files, "
             f"{provenance.get('variant')}, commit {provenance.get('commit')}{changed}, "
-            f"sha256 {fingerprint(path)}"
+            f"sha256 {digest}"
         )
 
 
@@ -111,7 +111,7 @@ def serve(
 @app.command()
 def status(port: Port = 8000) -> None:
     """Show what a running server serves, with its workers as they are now."""
-    from marina.management import connect
+    from marina.management import connect, worker_count
     from marina.run_folder import read_state
 
     folder, state = read_state(port)
@@ -119,7 +119,7 @@ def status(port: Port = 8000) -> None:
     table = Table("model", "version", "workers ready", "batch", "delay, ms", "memory, MB")
     for name, version in state.models.items():
         applied = management.describe(name)
-        workers = management.count_workers(name)
+        workers = worker_count(applied)
         memory_mb = sum(resident_bytes(worker["pid"]) for worker in applied["workers"]) / 1e6
         table.add_row(
             name,

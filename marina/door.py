@@ -8,15 +8,13 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
-
-import jinja2
+from typing import IO, Any
 
 from marina.catalog import ServedArchive
 from marina.errors import MarinaError
 from marina.places import FRONTEND, NGINX
 from marina.processes import start_child, stop_child
-from marina.run_folder import Ports, write_private
+from marina.run_folder import Ports, write_config
 from marina.torchserve import max_request_bytes, most_large_bodies
 
 CONFIG = "nginx.conf"
@@ -52,7 +50,7 @@ class Door:
     def __init__(self, run: Path, host: str, ports: Ports, archives: Sequence[ServedArchive], deadline_s: int):
         self.run = run
         self.nginx = find_nginx()
-        self.values = {
+        self.values: dict[str, Any] = {
             "run": run,
             "host": bracket(host),
             "ports": ports,
@@ -71,8 +69,7 @@ class Door:
 
     def configure(self, inference_key: str) -> None:
         """Writes nginx's configuration with the token that the server wants now."""
-        template = jinja2.Template((NGINX / "marina.conf.j2").read_text(), undefined=jinja2.StrictUndefined)
-        write_private(self.run / CONFIG, template.render(**self.values, inference_key=inference_key))
+        write_config(self.run / CONFIG, NGINX / "marina.conf.j2", **self.values, inference_key=inference_key)
         if self.is_alive() and self.child is not None:
             self.child.send_signal(signal.SIGHUP)
 

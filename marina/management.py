@@ -1,6 +1,7 @@
 """TorchServe's management API, as far as Marina uses it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,12 @@ class WorkerCount(NamedTuple):
     wanted: int
 
 
+def worker_count(description: Mapping[str, Any]) -> WorkerCount:
+    """A model's workers, from what the server says of it."""
+    ready = sum(worker["status"] == "READY" for worker in description["workers"])
+    return WorkerCount(ready, description["minWorkers"])
+
+
 class Management:
     """One server's management API, called with its token."""
 
@@ -53,8 +60,7 @@ class Management:
             description = self.describe(name)
         except MarinaError:
             return WorkerCount(0, 0)
-        ready = sum(worker["status"] == "READY" for worker in description["workers"])
-        return WorkerCount(ready, description["minWorkers"])
+        return worker_count(description)
 
     def scale(self, name: str, workers: int, timeout_s: float) -> None:
         """Sets how many workers a model has, and waits until they are there. Raises MarinaError."""

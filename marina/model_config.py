@@ -88,7 +88,7 @@ def parse_model_config(path: Path, text: str) -> tuple[Mapping[str, Any], Mappin
             raise MarinaError(f"{path}: the section {section}: is missing")
     server = {key: value for key, value in document.items() if key not in ("handler", "archive")}
     check_server(path, server)
-    return server, document["handler"], read_archive(path, document["archive"])
+    return server, document["handler"], parse_archive_settings(path, document["archive"])
 
 
 def check_name(name: str) -> None:
@@ -109,7 +109,7 @@ def check_server(path: Path, server: Mapping[str, object]) -> None:
         raise MarinaError(f"{path}: minWorkers must be at least 1, and at most maxWorkers")
 
 
-def read_archive(path: Path, section: Mapping[str, Any]) -> ArchiveSettings:
+def parse_archive_settings(path: Path, section: Mapping[str, Any]) -> ArchiveSettings:
     known = {field.name for field in fields(ArchiveSettings)}
     for key in section:
         if key not in known:

@@ -7,7 +7,9 @@ import stat
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import jinja2
 import psutil
 
 from marina.errors import MarinaError
@@ -31,7 +33,6 @@ class Ports:
 class RunState:
     """What other commands need to know of a running server."""
 
-    pid: int
     ports: Ports
     models: dict[str, str]  # name -> version
     threads: dict[str, int]  # name -> threads of one worker
@@ -54,10 +55,8 @@ def create_run_folder(port: int) -> Path:
     # Searchable by others, so that nginx's workers, where root starts them as another user, reach public/.
     folder.mkdir(mode=0o711)
     write_private(folder / "owner.pid", str(os.getpid()))
-    for name in ("public", "torchserve", "tmp"):
-        (folder / name).mkdir()
-    for name in ("torchserve", "tmp"):
-        (folder / name).chmod(0o700)
+    (folder / "public").mkdir()
+    (folder / "torchserve").mkdir(mode=0o700)
     return folder
 
 
@@ -92,7 +91,13 @@ def read_state(port: int) -> tuple[Path, RunState]:
         raise MarinaError(f"no marina serve of this user runs on port {port}")
     check_owner(folder)
     document = json.loads((folder / STATE_FILE).read_text())
-    return folder, RunState(document["pid"], Ports(**document["ports"]), document["models"], document["threads"])
+    return folder, RunState(Ports(**document["ports"]), document["models"], document["threads"])
+
+
+def write_config(path: Path, template: Path, **values: Any) -> None:
+    """Renders a configuration (jinja2) to a file that only this user can read; a value left out is an error."""
+    text = jinja2.Template(template.read_text(), undefined=jinja2.StrictUndefined).render(**values)
+    write_private(path, text)
 
 
 def write_private(path: Path, text: str) -> None:

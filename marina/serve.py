@@ -132,7 +132,7 @@ class Server:
         key = self.torchserve.inference_key()
         write_private(self.run / HEADER_FILE, f"Authorization: Bearer {key}\n")
         versions = {archive.name: archive.version for archive in self.archives}
-        write_state(self.run, RunState(os.getpid(), self.ports, versions, self.torchserve.thread_shares()))
+        write_state(self.run, RunState(self.ports, versions, self.torchserve.thread_shares()))
         if self.door:
             self.door.configure(key)
             self.door.set_ready(True)

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-import jinja2
 import psutil
 
 from handlers.threads import SHARES_VARIABLE, available_cores
@@ -24,7 +23,7 @@ from marina.java import find_java
 from marina.management import KEY_FILE, Management, connect, read_keys
 from marina.places import CONFIG, TORCH_STANDIN
 from marina.processes import start_child, stop_child
-from marina.run_folder import Ports, write_private
+from marina.run_folder import Ports, write_config
 
 PROPERTIES = "torchserve.properties"
 STOP_TIMEOUT_S = 20
@@ -54,19 +53,16 @@ class TorchServe:
         (self.folder / KEY_FILE).unlink(missing_ok=True)
         shutil.rmtree(self.temporary, ignore_errors=True)  # archives that a server before this one unpacked
         self.temporary.mkdir(mode=0o700)
-        write_private(self.folder / PROPERTIES, self.properties())
-        self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
-        threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()
-
-    def properties(self) -> str:
-        template = jinja2.Template((CONFIG / f"{PROPERTIES}.j2").read_text(), undefined=jinja2.StrictUndefined)
-        rendered: str = template.render(
+        write_config(
+            self.folder / PROPERTIES,
+            CONFIG / f"{PROPERTIES}.j2",
             ports=self.ports,
             model_store=self.archives[0].path.parent,
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
         )
-        return rendered
+        self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
+        threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()
 
     def command(self) -> list[str | Path]:
         package = importlib.util.find_spec("ts")
@@ -106,7 +102,6 @@ class TorchServe:
             "LOG_LOCATION": str(self.temporary),
             "METRICS_LOCATION": str(self.temporary),
             "TS_DECODE_INPUT_REQUEST": "false",
-            "ORT_DISABLE_TELEMETRY": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
             # Two arenas instead of eight a core: tens of MB less a worker, no slower where it was tried.

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.servers import RunningServer, marina
+from tests.servers import FREE_PORTS, RunningServer, marina
 
 NewServer = Callable[..., RunningServer]
 
@@ -177,8 +177,7 @@ def test_a_stop_answers_what_is_in_flight_and_leaves_nothing(
 @pytest.mark.parametrize("pause_s", [0, 0.5, 2])
 def test_two_signals_at_once_stop_it_as_one_does(store: Path, pause_s: float) -> None:
     """Also while it starts."""
-    ports = [part for use in ("", "inference-", "management-", "metrics-") for part in (f"--{use}port", "0")]
-    command = marina("serve", "--store", store, "--models", "colours", *ports)
+    command = marina("serve", "--store", store, "--models", "colours", *FREE_PORTS)
     before = set(Path(tempfile.gettempdir()).glob("marina-*"))
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -217,10 +216,7 @@ def test_a_killed_server_leaves_no_process_and_is_cleared_away_by_the_next(
 def test_a_busy_port_is_named(server: RunningServer, store: Path, option: str) -> None:
     ports = server.state.ports
     busy = {"--port": ports.door, "--inference-port": ports.inference, "--management-port": ports.management}[option]
-    free = [part for name in ("--port", "--inference-port", "--management-port") for part in (name, "0")]
-    done = subprocess.run(
-        marina("serve", "--store", store, *free, "--metrics-port", "0", option, busy), capture_output=True, text=True
-    )
+    done = subprocess.run(marina("serve", "--store", store, *FREE_PORTS, option, busy), capture_output=True, text=True)
     assert done.returncode == 1
     assert f"port {busy}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -25,6 +25,12 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "colours"
 
 
+def change_config(model: Path, old: str, new: str) -> None:
+    config = model / "model-config.yaml"
+    assert old in config.read_text()
+    config.write_text(config.read_text().replace(old, new))
+
+
 def test_built_twice_it_is_the_same_byte_for_byte(model: Path, tmp_path: Path) -> None:
     first, _ = build_archive(model, tmp_path / "first")
     for path in model.rglob("*"):
@@ -85,8 +91,7 @@ def test_it_answers_without_the_checkout(tiny_archive: Path, tmp_path: Path) -> 
     ],
 )
 def test_a_wrong_setting_is_named(model: Path, tmp_path: Path, change: tuple[str, str], named: str) -> None:
-    config = model / "model-config.yaml"
-    config.write_text(config.read_text().replace(*change))
+    change_config(model, *change)
     with pytest.raises(MarinaError) as caught:
         build_archive(model, tmp_path / "out")
     assert named in str(caught.value)
@@ -107,23 +112,20 @@ def test_an_archive_that_fails_its_own_samples_is_not_written(model: Path, tmp_p
 
 
 def test_labels_that_do_not_fit_the_model_are_refused(model: Path, tmp_path: Path) -> None:
-    config = model / "model-config.yaml"
-    config.write_text(config.read_text().replace("[red, green, blue]", "[red, green]"))
+    change_config(model, "[red, green, blue]", "[red, green]")
     with pytest.raises(MarinaError, match="labels"):
         build_archive(model, tmp_path / "out")
 
 
 @pytest.mark.parametrize("labels", ["[yes, no, maybe]", "[1, 2, 3]"])
 def test_labels_that_yaml_takes_for_something_else_are_refused(model: Path, tmp_path: Path, labels: str) -> None:
-    config = model / "model-config.yaml"
-    config.write_text(config.read_text().replace("[red, green, blue]", labels))
+    change_config(model, "[red, green, blue]", labels)
     with pytest.raises(MarinaError, match="quotes"):
         build_archive(model, tmp_path / "out")
 
 
 def test_more_workers_than_the_most_are_refused(model: Path, tmp_path: Path) -> None:
-    config = model / "model-config.yaml"
-    config.write_text(config.read_text().replace("minWorkers: 1", "minWorkers: 9"))
+    change_config(model, "minWorkers: 1", "minWorkers: 9")
     with pytest.raises(MarinaError, match="maxWorkers"):
         build_archive(model, tmp_path / "out")
 
@@ -142,6 +144,16 @@ def test_two_models_may_bring_handlers_of_one_name(tmp_path: Path) -> None:
         source.write_text(source.read_text().replace(", 3)", f", {digits})"))
         _, answers = build_archive(tmp_path / name, tmp_path / "out")
         assert json.loads(answers[0][1]) == {"brightness": round(0.353, digits)}
+
+
+def test_onnx_runtime_keeps_no_record_of_this_machine(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    build_archive(model, tmp_path / "out")
+    assert not list((tmp_path / "home").rglob("*"))
 
 
 def test_a_folder_with_a_strange_name_is_refused(model: Path, tmp_path: Path) -> None:
