@@ -7,7 +7,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any, Callable, List, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Sequence, Tuple, Type
 
 from .errors import ModelError, RequestError
 from .payloads import Payload, read_payload
@@ -36,8 +36,13 @@ class Handler:
         path = os.path.join(model_dir, self.settings.file)
         self.model = load_model(path, self.settings.runtime, self.threads, device)
         self.pool = ThreadPoolExecutor(self.threads)
+        self.counts: Dict[str, int] = {}
+        self.prepare(model_dir)
         for size in (1, self.settings.batch_size):
             self.inference([self.example()] * size)
+
+    def prepare(self, model_dir: str) -> None:
+        """Loads what a task needs beside its model, such as a tokenizer."""
 
     def preprocess(self, payload: Payload) -> Any:
         """One request's ``Payload`` to one input of the model. Raises RequestError."""
@@ -61,6 +66,7 @@ class Handler:
         Each request has its own status; an error reaches only the request that it belongs to.
         """
         clock = Clock()
+        self.counts = {}
         requests = self.preprocess_all(data, context)
         clock.lap("preprocess")
         good = [index for index, request in enumerate(requests) if not isinstance(request, RequestError)]
@@ -68,6 +74,7 @@ class Handler:
         clock.lap("inference")
         answers = [self.answer(request, outputs.get(index)) for index, request in enumerate(requests)]
         clock.lap("postprocess")
+        report_counts(context, self.counts)
         headers = {"Server-Timing": clock.server_timing(), "X-Batch-Size": str(len(data))}
         for index, (status, _) in enumerate(answers):
             context.set_response_status(code=status, phrase=HTTPStatus(status).phrase, idx=index)
@@ -75,6 +82,11 @@ class Handler:
             for name, value in headers.items():
                 context.set_response_header(index, name, value)
         return [body for _, body in answers]
+
+    def count(self, **counts: int) -> None:
+        """Adds to the counters that the server's /metrics shows after this batch."""
+        for name, value in counts.items():
+            self.counts[name] = self.counts.get(name, 0) + value
 
     def preprocess_all(self, data: Sequence[Any], context: Any) -> List[Any]:
         """Each row's input, or the RequestError that answers it; side by side where there are threads for it."""
@@ -142,6 +154,14 @@ def attempt(step: Callable[[], Any]) -> Any:
         places = ["%s:%d" % (os.path.basename(frame.filename), frame.lineno or 0) for frame in frames]
         logger.error("A step of the model raised %s at %s", type(error).__name__, " > ".join(places))
         return ModelError("The model failed on this input.")
+
+
+def report_counts(context: Any, counts: Dict[str, int]) -> None:
+    """Hands the batch's counters to the server, if it takes any."""
+    metrics = getattr(context, "metrics", None)
+    if metrics is not None:
+        for name, value in counts.items():
+            metrics.add_counter(name, value)
 
 
 def match_length(outputs: Sequence[Any], length: int) -> List[Any]:

@@ -29,6 +29,10 @@ class MalformedBase64(RequestError):
     """A field that must hold base64 holds something else."""
 
 
+class WrongEncoding(RequestError):
+    """Bytes that are no UTF-8, or a text that no encoding can carry."""
+
+
 class UndecodableImage(RequestError):
     """The bytes are no picture, or a damaged one."""
 
@@ -41,6 +45,12 @@ class PayloadTooLarge(RequestError):
 
 class ImageTooLarge(RequestError):
     """More pixels than the model takes."""
+
+    status = 413
+
+
+class TextTooLong(RequestError):
+    """More characters than the model takes."""
 
     status = 413
 

@@ -7,6 +7,7 @@ import numpy as np
 from .base import Handler
 from .images import decode_image, resize_and_crop
 from .payloads import Payload
+from .probabilities import softmax
 from .runtime import return_freed_memory
 from .settings import Settings, SettingsError
 
@@ -55,10 +56,3 @@ class ImageClassification(Handler):
 
     def example(self) -> "np.ndarray[Any, Any]":
         return np.zeros((self.settings.size, self.settings.size, 3), np.uint8)
-
-
-def softmax(logits: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Probabilities (batch, classes) of logits (batch, classes)."""
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: "np.ndarray[Any, Any]" = exponents / exponents.sum(axis=-1, keepdims=True)
-    return probabilities

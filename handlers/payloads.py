@@ -5,13 +5,26 @@ import binascii
 import json
 from typing import Any, Mapping
 
-from .errors import EmptyBody, MalformedBase64, MalformedJson, MissingField, PayloadTooLarge, UnsupportedType
+from .errors import (
+    EmptyBody,
+    MalformedBase64,
+    MalformedJson,
+    MissingField,
+    PayloadTooLarge,
+    TextTooLong,
+    UnsupportedType,
+    UnusableInput,
+    WrongEncoding,
+)
 
 # Where servers put the input: a raw body, or the part of a multipart form.
 PARTS = ("body", "data")
 # Content types that say nothing about the bytes.
 UNTYPED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 JSON_TYPE = "application/json"
+TEXT_TYPE = "text/plain"
+# As clients name UTF-8, and a part of it.
+CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
 
 
 class Payload:
@@ -19,7 +32,8 @@ class Payload:
 
     def __init__(self, value: Any, content_type: str = "", content_encoding: str = "") -> None:
         self.value = value
-        self.content_type = content_type.split(";")[0].strip().lower()
+        self.content_type, _, parameters = (part.strip().lower() for part in content_type.partition(";"))
+        self.charset = parameters.partition("charset=")[2].partition(";")[0].strip(" \"'")
         self.content_encoding = content_encoding.strip().lower()
 
     def read_bytes(self, field: str, accepted: str, max_bytes: int) -> bytes:
@@ -28,15 +42,63 @@ class Payload:
         ``accepted`` is what the media type of a raw body may begin with, such as "image/".
         Raises EmptyBody, PayloadTooLarge, UnsupportedType, MalformedJson, MalformedBase64, MissingField.
         """
-        if self.content_encoding not in ("", "identity"):
-            raise UnsupportedType("The body is compressed; send it without a Content-Encoding.")
-        if self.content_type == JSON_TYPE or isinstance(self.value, (dict, list)):
+        if self.is_json(accepted):
             return decode_base64(read_field(parse_json(self.value), field), max_bytes)
-        if self.content_type not in UNTYPED and not self.content_type.startswith(accepted):
-            raise UnsupportedType("This content type is not taken; send %s* or %s." % (accepted, JSON_TYPE))
         if not isinstance(self.value, (bytes, bytearray)):
             raise UnsupportedType("The body is text; send bytes.")
         return within_limit(bytes(self.value), max_bytes)
+
+    def read_text(self, field: str, max_bytes: int, max_chars: int, min_chars: int) -> str:
+        """The input as text: the body itself in UTF-8, or the text in the ``field`` of a JSON body.
+
+        ``max_bytes`` limits a raw body; ``min_chars`` leaves the white space at both ends out.
+        Raises EmptyBody, PayloadTooLarge, TextTooLong, UnsupportedType, WrongEncoding, UnusableInput,
+        MalformedJson, MissingField.
+        """
+        text = read_field(parse_json(self.value), field) if self.is_json(TEXT_TYPE) else self.value
+        if isinstance(text, (bytes, bytearray)):
+            text = self.decode_text(within_limit(bytes(text), max_bytes))
+        if not isinstance(text, str):
+            raise UnusableInput('The field "%s" must hold text.' % field)
+        return usable_text(text, max_chars, min_chars)
+
+    def is_json(self, accepted: str) -> bool:
+        """Whether the input is in a JSON document; raises UnsupportedType where it is nothing that is taken."""
+        if self.content_encoding not in ("", "identity"):
+            raise UnsupportedType("The body is compressed; send it without a Content-Encoding.")
+        if self.content_type == JSON_TYPE or isinstance(self.value, (dict, list)):
+            return True
+        if self.content_type not in UNTYPED and not self.content_type.startswith(accepted):
+            wanted = accepted + "*" if accepted.endswith("/") else accepted
+            raise UnsupportedType("This content type is not taken; send %s or %s." % (wanted, JSON_TYPE))
+        return False
+
+    def decode_text(self, data: bytes) -> str:
+        """Strict UTF-8 as text. Raises UnsupportedType and WrongEncoding."""
+        if self.charset not in CHARSETS:
+            raise UnsupportedType("This charset is not taken; send the text in UTF-8.")
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise WrongEncoding("The body is not valid UTF-8.") from None
+
+
+def usable_text(text: str, max_chars: int, min_chars: int) -> str:
+    """The text itself, if the model can work on it. Raises EmptyBody, TextTooLong, UnusableInput, WrongEncoding."""
+    if not text:
+        raise EmptyBody("The text is empty.")
+    if len(text) > max_chars:
+        raise TextTooLong("The text has %d characters; at most %d are allowed." % (len(text), max_chars))
+    length = len(text.strip())
+    if length < min_chars:
+        raise UnusableInput(
+            "The text has %d characters without the white space around it; it needs at least %d." % (length, min_chars)
+        )
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # JSON can write such halves as escapes
+        raise WrongEncoding("The text holds half of a surrogate pair, which is no character.") from None
+    return text
 
 
 def read_payload(row: Mapping[str, Any], headers: Mapping[str, Any]) -> Payload:

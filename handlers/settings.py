@@ -16,7 +16,7 @@ class Settings:
     """What every task reads. A task adds its own by subclassing: a name, a type and, if it has one, a default."""
 
     task: str
-    input: str = "bytes"  # what a client sends, for the page: bytes or image
+    input: str = "bytes"  # what a client sends, for the page: bytes, image or text
     file: str = "graph.onnx"  # the model, relative to the archive's root
     runtime: str = "onnxruntime"  # onnxruntime, openvino or torchscript
     max_bytes: int = 10000000  # of one input, as decoded from the request

@@ -5,7 +5,11 @@ from typing import Type
 
 from .base import Handler
 
-TASKS = {"image_classification": "handlers.image_classification:ImageClassification"}
+TASKS = {
+    "image_classification": "handlers.image_classification:ImageClassification",
+    "named_entities": "handlers.named_entities:NamedEntities",
+    "readability": "handlers.readability:Readability",
+}
 
 
 def load_task(name: str) -> Type[Handler]:

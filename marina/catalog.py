@@ -27,6 +27,7 @@ class ServedArchive:
     archive: ArchiveSettings
     variant: str
     samples: dict[str, bytes]  # file name -> content
+    quality: dict[str, Any]  # what was measured of the model, from its figures.json
 
     def entry(self) -> dict[str, Any]:
         """This model's entry in /models.json."""
@@ -41,6 +42,8 @@ class ServedArchive:
             "variant": self.variant,
             "limits": {key: self.handler[key] for key in LIMITS if key in self.handler},
             "labels": self.handler.get("labels", []),
+            "route": f"/{self.archive.route}" if self.archive.route else f"/predictions/{self.name}",
+            "quality": self.quality,
             "samples": [
                 {"url": f"/samples/{self.name}/{name}", "title": Path(name).stem} for name in sorted(self.samples)
             ],
@@ -58,6 +61,7 @@ def read_served(path: Path) -> ServedArchive:
     if (manifest["modelName"], manifest["modelVersion"]) != (path.stem, archive.version):
         raise UnsafeArchive(f"{path.name} holds {manifest['modelName']!r}; an archive is called as its model")
     check_name(path.stem)
+    origin = read_provenance(contents)
     return ServedArchive(
         path=path.resolve(),
         name=path.stem,
@@ -65,8 +69,9 @@ def read_served(path: Path) -> ServedArchive:
         server=dict(server),
         handler=json.loads(contents[SETTINGS_FILE]),
         archive=archive,
-        variant=read_provenance(contents)["variant"],
+        variant=origin["variant"],
         samples={Path(name).name: data for name, data in contents.items() if name.startswith("samples/")},
+        quality=origin["quality"].get(origin["variant"], {}),
     )
 
 

@@ -54,8 +54,8 @@ class Door:
             "run": run,
             "host": bracket(host),
             "ports": ports,
-            # One pattern for every address that predicts: the name alone, or with its version.
-            "predictions": "|".join(f"{archive.name}(?:/{re.escape(archive.version)})?" for archive in archives),
+            "predictions": list_predictions(archives),
+            "addresses": "|".join(re.escape(address) for address in list_predictions(archives)),
             "max_request_bytes": max_request_bytes(archives),
             "most_large_bodies": most_large_bodies(archives),
             "deadline_s": deadline_s,
@@ -92,6 +92,19 @@ class Door:
         """Takes no new connection, lets requests in flight finish, then ends."""
         if self.child is not None:
             stop_child(self.child, signal.SIGQUIT, self.deadline_s + 1)
+
+
+def list_predictions(archives: Sequence[ServedArchive]) -> dict[str, str]:
+    """Every address that predicts, and the model and version that TorchServe knows behind it. Raises MarinaError."""
+    found: dict[str, str] = {}
+    for archive in archives:
+        found[f"/predictions/{archive.name}"] = archive.name
+        found[f"/predictions/{archive.name}/{archive.version}"] = f"{archive.name}/{archive.version}"
+        if archive.archive.route:
+            other = found.setdefault(f"/{archive.archive.route}", archive.name)
+            if other != archive.name:
+                raise MarinaError(f"{other} and {archive.name} both want /{archive.archive.route}: see archive.route")
+    return found
 
 
 def bracket(host: str) -> str:

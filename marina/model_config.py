@@ -30,6 +30,7 @@ SERVER_KEYS = {
 NEEDED_SERVER_KEYS = ("minWorkers", "maxWorkers", "batchSize", "maxBatchDelay", "responseTimeout", "startupTimeout")
 # A name becomes a file name, a URL and a line of a configuration file.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+ROUTE = re.compile(r"(?!(?:predictions|samples|errors|ping)$)[a-z0-9-]{0,64}")  # those are the door's own
 VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,3}")
 
 
@@ -45,6 +46,8 @@ class ArchiveSettings:
     module: str = ""
     # Files of the model's folder that the archive holds beside the model, the settings and the samples.
     files: tuple[str, ...] = ()
+    # A second address, "ner" for /ner: the one that an older system answered at.
+    route: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,4 +122,6 @@ def parse_archive_settings(path: Path, section: Mapping[str, Any]) -> ArchiveSet
             raise MarinaError(f"{path}: archive.{key} must be text, in quotes where it looks like a number")
     if not VERSION.fullmatch(section["version"]):
         raise MarinaError(f'{path}: archive.version must be like "1.0"')
+    if not isinstance(section.get("route", ""), str) or not ROUTE.fullmatch(section.get("route", "")):
+        raise MarinaError(f"{path}: archive.route must be one word of lower-case letters, digits and -, as in /ner")
     return ArchiveSettings(**{**section, "files": tuple(section.get("files", ()))})

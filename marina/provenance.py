@@ -11,7 +11,17 @@ from typing import Any
 import marina
 
 # The packages whose version can change what an archive holds or answers.
-PACKAGES = ("numpy", "onnx", "onnxruntime", "openvino", "pillow", "torch", "torch-model-archiver", "torchserve")
+PACKAGES = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "pillow",
+    "tokenizers",
+    "torch",
+    "torch-model-archiver",
+    "torchserve",
+)
 UNKNOWN = "unknown"
 
 

@@ -26,6 +26,7 @@ GIVE_UP_AFTER_S = 60
 RESTART_PAUSE_S = 1
 LONGEST_PAUSE_S = 30
 ANY_IPV4 = "0.0.0.0"  # noqa: S104 (bound only where the user asks for it)
+EXAMPLES = {"image": "photo.jpg", "text": "text.txt"}  # what a user may have to send
 HEADER_FILE = "authorization"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -165,12 +166,15 @@ class Server:
                 f"  {archive.name} {archive.version}: {archive.archive.title}, {archive.variant}, "
                 f"{workers} x {threads} threads, "
                 f"batches of up to {applied['batchSize']} gathered for {applied['maxBatchDelay']} ms"
+                + (f", also at /{archive.archive.route}" if archive.archive.route else "")
             )
             for key in ("batchSize", "maxBatchDelay", "responseTimeout"):
                 if applied[key] != archive.server[key]:
                     self.console.print(f"  TorchServe applied {key} {applied[key]}, not {archive.server[key]}")
         header = "" if self.door else f" -H @{self.run / HEADER_FILE}"
-        self.console.print(f"Try: curl{header} -T photo.jpg {self.address()}/predictions/{self.archives[0].name}")
+        first = self.archives[0]
+        example = EXAMPLES.get(first.handler["input"], "input")
+        self.console.print(f"Try: curl{header} -T {example} {self.address()}/predictions/{first.name}")
         self.console.print("Ctrl-C stops it.")
 
     def watch(self) -> None:

@@ -26,6 +26,7 @@ from marina.processes import start_child, stop_child
 from marina.run_folder import Ports, write_config
 
 PROPERTIES = "torchserve.properties"
+METRICS = "metrics.yaml"
 STOP_TIMEOUT_S = 20
 # How lines begin that look like faults and are none: Java's own warnings about TorchServe's libraries, a GPU that is
 # not there, and a start that is told before there are workers. TorchServe's own lines begin with the date.
@@ -60,6 +61,7 @@ class TorchServe:
             model_store=self.archives[0].path.parent,
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
+            metrics_config=CONFIG / METRICS,
         )
         self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
         threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()

@@ -1,4 +1,4 @@
-"""A model made from nothing in a few lines: tells red pictures from blue ones. As a user would add one."""
+"""Models made from nothing in a few lines, as a user would add them: for pictures, for names, for easy words."""
 
 from pathlib import Path
 
@@ -6,6 +6,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import TemplateProcessing
 
 CONFIG = """\
 minWorkers: 1
@@ -68,3 +73,90 @@ def mean_colour() -> onnx.ModelProto:
         ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
+# Word pieces and the label that the tiny model always gives them; what is not here is outside of any name.
+NAMES = {
+    "Ada": "B-PER",
+    "Lovelace": "I-PER",
+    "Paris": "B-LOC",
+    "New": "B-LOC",
+    "York": "I-LOC",
+    "Chrome": "B-MISC",
+    "##book": "I-MISC",
+}
+WORDS = ("met", "in", "sees", "likes", "the", "cat", "and", ".", ",", "##s")
+VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *NAMES, *WORDS)
+TEXT_CONFIG = """\
+minWorkers: 1
+maxWorkers: 4
+batchSize: 16
+maxBatchDelay: 20
+responseTimeout: 20
+startupTimeout: 60
+handler:
+  task: TASK
+  max_tokens: 32
+  overlap: 8
+  max_chars: 100000
+  min_chars: 2
+archive:
+  title: TITLE
+  description: Made for the tests.ROUTE
+  version: "1.0"
+  license: Apache-2.0
+  files: [tokenizer.json]
+"""
+
+
+def write_tiny_names(folder: Path) -> None:
+    """A model's folder: names by a list, whatever stands around them."""
+    config = (
+        TEXT_CONFIG.replace("TASK", f"named_entities\n  labels: [{', '.join(LABELS)}]")
+        .replace("TITLE", "Names")
+        .replace("ROUTE", "\n  route: names")
+    )
+    table = np.zeros((len(VOCABULARY), len(LABELS)), np.float32)
+    for row, piece in enumerate(VOCABULARY):
+        table[row, LABELS.index(NAMES.get(piece, "O"))] = 5
+    write_text_model(folder, config, table, [])
+
+
+def write_tiny_readability(folder: Path, settings: str = "") -> None:
+    """A model's folder: a text's score is the mean over its tokens of -1 for a name and 1 for any other."""
+    config = TEXT_CONFIG.replace("TASK", f"readability{settings}").replace("TITLE", "Easy words").replace("ROUTE", "")
+    table = np.array([[-1 if piece in NAMES else 1] for piece in VOCABULARY], np.float32)
+    nodes = [
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Squeeze", ["values", "last"], ["token_values"]),
+        helper.make_node("Mul", ["token_values", "mask"], ["counted"]),
+        helper.make_node("ReduceSum", ["counted", "last"], ["total"], keepdims=0),
+        helper.make_node("ReduceSum", ["mask", "last"], ["tokens"], keepdims=0),
+        helper.make_node("Div", ["total", "tokens"], ["output"]),
+    ]
+    write_text_model(folder, config, table, nodes)
+
+
+def write_text_model(folder: Path, config: str, table: np.ndarray, nodes: list[onnx.NodeProto]) -> None:
+    """A graph that looks each token up in the table, then goes through the nodes from "values" to "output"."""
+    (folder / "samples").mkdir(parents=True)
+    (folder / "samples" / "a-meeting.txt").write_text("Ada Lovelace met the cat in New York.")
+    (folder / "model-config.yaml").write_text(config)
+    tokenizer = Tokenizer(WordPiece({piece: row for row, piece in enumerate(VOCABULARY)}, unk_token="[UNK]"))  # noqa: S106 (no password)
+    tokenizer.normalizer = BertNormalizer(lowercase=False, strip_accents=False)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.post_processor = TemplateProcessing("[CLS] $0 [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    tokenizer.add_special_tokens(list(VOCABULARY[:4]))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    axes = ["batch", "length"]
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "input_ids"], ["values" if nodes else "output"]), *nodes],
+        "look_up",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, axes) for name in ("input_ids", "attention_mask")],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(table, "table"), numpy_helper.from_array(np.array([-1]), "last")],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), folder / "graph.onnx"
+    )

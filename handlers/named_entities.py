@@ -1,0 +1,108 @@
+"""The names in a text: ``[{"entity_group": "PER", "word": "Ada", "score": 0.98, "start": 0, "end": 3}]``."""
+
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from .probabilities import softmax
+from .texts import Array, Range, Text, TextHandler, TextSettings, own_ranges
+
+OUTSIDE = "O"
+
+
+class EntitySettings(TextSettings):
+    labels: List[str]  # IOB2, "O", "B-PER", "I-PER" and so on, by the index of the model's output
+
+
+class Word(NamedTuple):
+    """What the model says of one word."""
+
+    start: int  # code points of the text
+    end: int
+    type: str  # the likeliest
+    score: float  # its probability
+    begins: bool  # whether it is rather the first word of a name than a further one
+
+
+class NamedEntities(TextHandler):
+    settings_type = EntitySettings
+    settings: EntitySettings
+
+    def postprocess(self, output: Sequence[Array], request: Text) -> List[Dict[str, Any]]:
+        logits = join_windows(output, request.windows, len(self.before))
+        words = judge_words(softmax(logits), self.settings.labels, request)
+        return [describe(group, request.text) for group in join_words(words, request.text)]
+
+
+def join_windows(outputs: Sequence[Array], windows: Sequence[Range], before: int) -> Array:
+    """float32 (n, labels): each token's logits, of the window that sees most around it.
+
+    ``outputs`` has (tokens, labels) a window, of which the first ``before`` tokens are special ones.
+    """
+    parts = []
+    for output, window, own in zip(outputs, windows, own_ranges(windows)):
+        shift = before - window[0]
+        parts.append(output[own[0] + shift : own[1] + shift])
+    return np.concatenate(parts)
+
+
+def judge_words(probabilities: Array, labels: Sequence[str], request: Text) -> List[Word]:
+    """The words of a text, each with its type: the mean over its pieces decides.
+
+    ``probabilities`` is (n, labels). That a name begins or goes on is one type.
+    """
+    types = sorted({type_of(label) for label in labels})
+    to_types = np.array([[type_of(label) == each for each in types] for label in labels], np.float32)
+    pieces = np.array(request.words)
+    firsts = np.flatnonzero(np.append(True, pieces[1:] != pieces[:-1]))
+    lasts = np.append(firsts[1:], len(pieces)) - 1
+    means = np.add.reduceat(probabilities, firsts) / (lasts - firsts + 1)[:, None]
+    by_type = means @ to_types
+    best = by_type.argmax(axis=1)
+    begins, goes_on = (
+        probabilities[firsts] @ np.array([label.startswith(prefix) for label in labels], np.float32)
+        for prefix in ("B-", "I-")
+    )
+    return [
+        Word(request.offsets[first][0], request.offsets[last][1], types[kind], float(scores[kind]), bool(begin))
+        for first, last, kind, scores, begin in zip(firsts, lasts, best, by_type, begins > goes_on)
+    ]
+
+
+def type_of(label: str) -> str:
+    """ "PER" of "B-PER" and of "I-PER"."""
+    return label.partition("-")[2] or label
+
+
+def join_words(words: Sequence[Word], text: str) -> Iterator[List[Word]]:
+    """The words of each entity: neighbours of one type.
+
+    A name may run over the end of a line. Where the model sees a new one begin there, two lines hold two.
+    """
+    group: List[Word] = []
+    for word in words:
+        if group and (word.type != group[-1].type or (word.begins and "\n" in text[group[-1].end : word.start])):
+            yield group
+            group = []
+        if word.type != OUTSIDE:
+            group.append(word)
+    if group:
+        yield group
+
+
+def describe(words: Sequence[Word], text: str) -> Dict[str, Any]:
+    """One entity as the transformers pipeline gives it; ``start`` and ``end`` count Unicode code points."""
+    start, end = trim(text, words[0].start, words[-1].end)
+    return {
+        "entity_group": words[0].type,
+        "word": text[start:end],
+        "score": round(sum(word.score for word in words) / len(words), 6),
+        "start": start,
+        "end": end,
+    }
+
+
+def trim(text: str, start: int, end: int) -> Tuple[int, int]:
+    """The range without white space at its ends, which some tokenizers count to a word."""
+    inner = text[start:end]
+    return start + len(inner) - len(inner.lstrip()), end - (len(inner) - len(inner.rstrip()))

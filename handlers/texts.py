@@ -1,0 +1,142 @@
+"""Texts to windows of tokens, and windows through the model with little padding."""
+
+import os
+from typing import Any, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from .base import Handler
+from .errors import UnusableInput
+from .payloads import Payload
+from .settings import Settings, SettingsError
+
+Array = Any  # np.ndarray, which takes no parameters in the numpy of Python 3.6
+Range = Tuple[int, int]  # start and end, the end excluded
+
+# A new slice begins where one more window would make more than this share of the tokens padding. Under 10 % in all
+# was asked for; finer slices are more calls, with less work in each.
+MOST_PADDING = 0.08
+
+
+class TextSettings(Settings):
+    input: str = "text"
+    max_bytes: int = 1000000
+    tokenizer: str = "tokenizer.json"  # as the library `tokenizers` writes it
+    max_tokens: int  # of one window, special ones included: what the model takes
+    overlap: int = 32  # tokens that neighbouring windows share
+    slice_tokens: int = 1024  # that one call of the model computes at most, unless one window is longer
+    max_chars: int = 100000  # Unicode code points of a text
+    min_chars: int = 1  # without the white space around it
+
+
+class Text(NamedTuple):
+    """One request: the text as it was sent, its n tokens, and the windows that they are cut into."""
+
+    text: str
+    ids: Array  # int64 (n,), without special tokens
+    offsets: List[Range]  # code points of the text that each token stands for
+    words: List[int]  # the word that each token is a piece of
+    windows: List[Range]  # tokens; in order, neighbours overlap
+
+
+class TextHandler(Handler):
+    """What the tasks on text share. A window's output is given whole; a task makes an answer of them."""
+
+    settings_type = TextSettings
+    settings: TextSettings
+
+    def prepare(self, model_dir: str) -> None:
+        """Reads the tokenizer, and finds out what it puts around a window. Raises SettingsError."""
+        from tokenizers import Tokenizer
+
+        self.tokenizer = Tokenizer.from_file(os.path.join(model_dir, self.settings.tokenizer))
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.tokenizer.encode_special_tokens = True  # "[SEP]" in a text is five characters like others
+        framed = self.tokenizer.encode("a")
+        inner = [index for index, special in enumerate(framed.special_tokens_mask) if not special]
+        self.before, self.after = framed.ids[: inner[0]], framed.ids[inner[-1] + 1 :]
+        self.room = self.settings.max_tokens - len(self.before) - len(self.after)
+        if self.room <= self.settings.overlap:
+            raise SettingsError("handler.overlap must be less than handler.max_tokens, special tokens taken off")
+
+    def preprocess(self, payload: Payload) -> Text:
+        """The tokens of a raw text/plain body, or of the JSON field "text"."""
+        limits = self.settings
+        return self.encode(payload.read_text("text", limits.max_bytes, limits.max_chars, limits.min_chars))
+
+    def encode(self, text: str) -> Text:
+        """The tokens and windows of a text. Raises UnusableInput where it has none."""
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        if not encoding.ids:
+            raise UnusableInput("The text has no letters, digits or signs.")
+        ids = np.array(encoding.ids, np.int64)
+        words = [-1 if word is None else word for word in encoding.word_ids]
+        return Text(text, ids, encoding.offsets, words, self.cut(len(ids)))
+
+    def cut(self, length: int) -> List[Range]:
+        """The windows of a text of so many tokens."""
+        return cut_windows(length, self.room, self.settings.overlap)
+
+    def inference(self, inputs: Sequence[Text]) -> List[List[Array]]:
+        """For each text what the model gives for each of its windows, longer ones not cut to their length."""
+        framed = [self.frame(text, window) for text in inputs for window in text.windows]
+        outputs: List[Any] = [None] * len(framed)
+        for members in make_slices([len(ids) for ids in framed], self.settings.slice_tokens):
+            ids, mask = pad([framed[index] for index in members])
+            self.count(TokensComputed=ids.size, TokensPadded=ids.size - int(mask.sum()))
+            for index, output in zip(members, self.model(ids, mask)):
+                outputs[index] = output
+        remaining = iter(outputs)
+        return [[next(remaining) for _ in text.windows] for text in inputs]
+
+    def frame(self, text: Text, window: Range) -> List[int]:
+        """The token ids of one window, with the special ones around them."""
+        return [*self.before, *text.ids[slice(*window)].tolist(), *self.after]
+
+    def example(self) -> Text:
+        return self.encode("A short text, to warm up with.")
+
+
+def cut_windows(length: int, room: int, overlap: int) -> List[Range]:
+    """The fewest ranges of at most ``room`` tokens that cover ``length``, equally long, sharing ``overlap`` or more."""
+    if length <= room:
+        return [(0, length)]
+    count = -(-(length - overlap) // (room - overlap))
+    size = -(-(length + (count - 1) * overlap) // count)
+    starts = [index * (length - size) // (count - 1) for index in range(count)]
+    return [(start, start + size) for start in starts]
+
+
+def own_ranges(windows: Sequence[Range]) -> List[Range]:
+    """The part of each window that is farther from its ends than from its neighbours': together, everything once."""
+    seams = [(left[1] + right[0]) // 2 for left, right in zip(windows, windows[1:])]  # noqa: RUF007 (Python 3.6)
+    return list(zip([windows[0][0], *seams], [*seams, windows[-1][1]]))
+
+
+def make_slices(lengths: Sequence[int], most_tokens: int) -> List[List[int]]:
+    """Indices of windows in groups that are padded and computed together: alike in length, the longest first."""
+    slices: List[List[int]] = []
+    total = 0
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if slices:
+            computed = lengths[slices[-1][0]] * (len(slices[-1]) + 1)
+            padding = computed - total - lengths[index]
+            if computed <= most_tokens and padding <= MOST_PADDING * computed:
+                slices[-1].append(index)
+                total += lengths[index]
+                continue
+        slices.append([index])
+        total = lengths[index]
+    return slices
+
+
+def pad(windows: Sequence[Sequence[int]]) -> Tuple[Array, Array]:
+    """Token ids and mask, both int64 (windows, longest); what is masked out is padding."""
+    longest = max(len(window) for window in windows)
+    ids = np.zeros((len(windows), longest), np.int64)
+    mask = np.zeros((len(windows), longest), np.int64)
+    for row, window in enumerate(windows):
+        ids[row, : len(window)] = window
+        mask[row, : len(window)] = 1
+    return ids, mask
