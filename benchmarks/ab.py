@@ -2,34 +2,24 @@
 
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.load import Load
 
 PERCENTILES = (50, 95, 99)
 
 
-@dataclass(frozen=True)
-class AbResult:
-    """What one run of ab found; times in milliseconds."""
-
-    requests_per_s: float
-    p50_ms: int
-    p95_ms: int
-    p99_ms: int
-    failed: int  # without an answer, or with a status other than 2xx
-
-
-def run_ab(url: str, picture: Path, requests: int, clients: int) -> AbResult:
-    """Posts a picture again and again from so many clients, each on a connection that it keeps.
+def run_ab(url: str, body: Path, content_type: str, requests: int, clients: int) -> Load:
+    """Posts a file again and again from so many clients, each on a connection that it keeps.
 
     Without -k, ab hangs against TorchServe; -l lets answers differ in length.
     """
     command = ["ab", "-k", "-l", "-q", "-n", str(requests), "-c", str(clients), "-s", "120"]
-    command += ["-p", str(picture), "-T", "image/jpeg", url]
+    command += ["-p", str(body), "-T", content_type, url]
     return parse_ab(subprocess.check_output(command, text=True, stderr=subprocess.STDOUT))
 
 
-def parse_ab(text: str) -> AbResult:
+def parse_ab(text: str) -> Load:
     """Reads the report that ab prints. Raises ValueError where it is not complete."""
 
     def number(pattern: str, default: str | None = None) -> str:
@@ -40,4 +30,4 @@ def parse_ab(text: str) -> AbResult:
 
     percentiles = [int(number(rf"^\s+{percent}%\s+(\d+)")) for percent in PERCENTILES]
     failed = int(number(r"^Failed requests:\s+(\d+)")) + int(number(r"^Non-2xx responses:\s+(\d+)", "0"))
-    return AbResult(float(number(r"^Requests per second:\s+([\d.]+)")), *percentiles, failed)
+    return Load(float(number(r"^Requests per second:\s+([\d.]+)")), *percentiles, failed)

@@ -1,79 +1,202 @@
 """docs/performance.md and the README's figures, written from the committed rows alone."""
 
-import csv
 import re
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
-MARKDOWN = """\
+from benchmarks.rows import read_last_run
+from benchmarks.servers import ROOT
+
+Rows = list[dict[str, str]]
+
+HEAD = """\
 # Performance
 
-Written by `make bench` from [`{source}`](../{source}); no figure here is typed.
-Each server is measured in turn, {rounds} rounds in one run, and the median is shown:
-`ab -k -l -n {requests} -c {clients}` with a 500 x 375 JPEG, on {machine}.
-Both servers run the same weights, whose accuracy on the test photographs is {quality}.
-
-{table}
-
-Marina serves **{ratio:.2f} times** the requests of TorchServe's own handler, in {memory:.0%} of its worker's memory.
-
-Run of {run} at commit {commit}, with {versions}.
+Written by `make bench` from the rows under [`benchmarks/results/`](../benchmarks/results); no figure here is typed.
+The servers of one table are measured in turn, in one run on one machine, and the median of the rounds is shown.
+Worker RSS is the resident memory of a worker process, or of the server where that is one process.
 """
+SECTION = """\
+## {title}
 
-README = """\
+{about}
+
 {table}
 
-The same float32 ResNet18 (top-1 {quality} on the test photographs), `ab -c {clients}` with a 500 x 375 JPEG on
-{machine}, both in one run: **{ratio:.2f} times** the requests in **{memory:.0%}** of the worker's memory.
+{conclusions}
+
+Run of {run}, {rounds} rounds on {machine}, at commit {commit}, with {versions}.
+"""
+PICTURES = """\
+`ab -k -l -n {requests} -c {clients}` with a 500 x 375 JPEG. Both servers run the same weights, whose accuracy on the
+test photographs is {top1_test}."""
+NAMES = """\
+The peer is what the first entity service was: FastAPI around a transformers pipeline, which it built for every request;
+built once is the least that anybody would mend. Its windows overlap, for without that it drops what lies past 512
+tokens. A document has 1,000 words, a short text 18 to 26, about 30 tokens. "All" is the median time until each of the
+requests that were sent together was answered. DistilBERT-base has random weights, on which speed does not depend. The
+shipped model is asked by `ab -k -l -c 50`."""
+READABILITY = """\
+The peer is what the first readability service was: FastAPI around the same ONNX graph, every text padded or cut to 300
+tokens, one by one. Marina cuts at 300 tokens here as well; the scores differ by {difference} at most. BERT-base has
+random weights, on which speed does not depend. The shipped model is asked by `ab -k -l -c 50`."""
+README = """\
+| measured | Marina | beside it | |
+|---|---:|---:|---:|
+{lines}
+
+Each line is one run on {machine}, float32, with the same weights on both sides; beside Marina: {peers}.
 [How it was measured](docs/performance.md).
 """
+COLUMNS = {
+    "requests_per_s": "requests/s",
+    "p50_ms": "p50, ms",
+    "p95_ms": "p95, ms",
+    "p99_ms": "p99, ms",
+    "group_ms": "all, ms",
+    "cpu_ms_per_request": "CPU, ms a request",
+    "worker_rss_mb": "worker RSS, MB",
+    "padding_percent": "padding, %",
+    "failed": "failed",
+}
+UNITS = {"requests_per_s": "requests/s", "p50_ms": "ms", "p99_ms": "ms", "worker_rss_mb": "MB"}
 MARKED = re.compile(r"(<!-- figures:[^\n]*-->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
 
-def write_report(source: Path, target: Path, readme: Path) -> None:
-    """Renders the last run in the CSV file ``source`` that measured both servers."""
-    with source.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    runs = [row["run"] for row in rows if row["server"] != "marina"]
-    last = [row for row in rows if row["run"] == runs[-1]]
-    servers = {row["server"]: [each for each in last if each["server"] == row["server"]] for row in last}
-    ours, theirs = servers["marina"], next(group for name, group in servers.items() if name != "marina")
-    first = last[0]
+@dataclass(frozen=True)
+class Comparison:
+    """One figure of Marina beside the same of a peer, in one workload of a run."""
+
+    title: str
+    column: str
+    workload: str = ""
+    peer: str = ""  # how its settings begin, where there are several
+
+    def figures(self, rows: Rows) -> tuple[float, float]:
+        mine = [row for row in rows if row.get("workload", "") == self.workload]
+        ours = [row for row in mine if row["server"] == "marina"]
+        theirs = [row for row in mine if row["server"] != "marina" and row["settings"].startswith(self.peer)]
+        return median(ours, self.column), median(theirs, self.column)
+
+    def ratio(self, rows: Rows) -> str:
+        """How many times better Marina is; of memory, what share it takes."""
+        ours, theirs = self.figures(rows)
+        if self.column == "worker_rss_mb":
+            return f"{ours / theirs:.0%}"
+        return f"{ours / theirs if self.column == 'requests_per_s' else theirs / ours:.2f} times"
+
+    def line(self, rows: Rows) -> str:
+        ours, theirs = (f"{short(figure)} {UNITS[self.column]}" for figure in self.figures(rows))
+        return f"| {self.title.format(**rows[0])} | {ours} | {theirs} | **{self.ratio(rows)}** |"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the docs say of one file of rows."""
+
+    file: str
+    title: str
+    peer: str
+    about: str
+    comparisons: tuple[Comparison, ...]
+
+    def compare(self, rows: Rows) -> list[Comparison]:
+        """The comparisons whose workload was measured."""
+        workloads = {row.get("workload", "") for row in rows}
+        return [each for each in self.comparisons if each.workload in workloads]
+
+
+REPORTS = (
+    Report(
+        "resnet18-ab.csv",
+        "Ants and bees: ResNet18",
+        "TorchServe's own handler",
+        PICTURES,
+        (
+            Comparison("ResNet18 (top-1 {top1_test}), {clients} clients", "requests_per_s"),
+            Comparison("the same: memory of a worker", "worker_rss_mb"),
+        ),
+    ),
+    Report(
+        "ner.csv",
+        "Named entities: DistilBERT-base, and the shipped model",
+        "a transformers pipeline behind FastAPI",
+        NAMES,
+        (
+            Comparison("DistilBERT-base, one document of 1,000 words: p50", "p50_ms", "one document", "built once"),
+            Comparison("DistilBERT-base, 50 short texts at once", "requests_per_s", "50 short texts at once"),
+            Comparison("the same: p99", "p99_ms", "50 short texts at once"),
+        ),
+    ),
+    Report(
+        "readability.csv",
+        "Readability: BERT-base, and the shipped model",
+        "one padded text after another in ONNX Runtime behind FastAPI",
+        READABILITY,
+        (
+            Comparison("BERT-base, excerpts of CommonLit, 50 at once", "requests_per_s", "excerpts of CommonLit"),
+            Comparison("BERT-base, passages of 140 to 200 words, 50 at once", "requests_per_s", "passages"),
+            Comparison("BERT-base, texts of 5 to 60 words, 50 at once", "requests_per_s", "texts of 5 to 60 words"),
+        ),
+    ),
+)
+
+
+def write_reports(root: Path = ROOT) -> None:
+    """Renders the last run of every file of rows into ``docs/performance.md`` and the README."""
+    results = root / "benchmarks/results"
+    runs = [(report, read_last_run(results / report.file)) for report in REPORTS if (results / report.file).exists()]
+    sections = [HEAD, *(write_section(report, rows) for report, rows in runs)]
+    (root / "docs/performance.md").write_text("\n".join(sections))
     values = {
-        "source": source.relative_to(readme.parent),
-        "rounds": len(ours),
-        "requests": first["requests"],
-        "clients": first["clients"],
-        "machine": first["machine"],
-        "quality": first["top1_test"],
-        "table": make_table(servers),
-        "ratio": median(ours, "requests_per_s") / median(theirs, "requests_per_s"),
-        "memory": median(ours, "worker_rss_mb") / median(theirs, "worker_rss_mb"),
-        "run": first["run"],
-        "commit": first["commit"],
-        "versions": first["versions"],
+        "lines": "\n".join(each.line(rows) for report, rows in runs for each in report.compare(rows)),
+        "machine": runs[0][1][0]["machine"],
+        "peers": ", ".join(report.peer for report, _ in runs),
     }
-    target.write_text(MARKDOWN.format(**values))
-    section = README.format(**values)
-    readme.write_text(MARKED.sub(lambda found: found[1] + section + found[2], readme.read_text()))
+    text = README.format(**values)
+    readme = root / "README.md"
+    readme.write_text(MARKED.sub(lambda found: found[1] + text + found[2], readme.read_text()))
 
 
-def median(rows: list[dict[str, str]], column: str) -> float:
+def write_section(report: Report, rows: Rows) -> str:
+    differences = [float(row["largest_score_difference"] or 0) for row in rows if "largest_score_difference" in row]
+    first = rows[0] | {"difference": f"{max(differences, default=0):.0e}"}
+    conclusions = [
+        f"- {each.title.format(**first)}: **{each.ratio(rows)}**, beside {report.peer}."
+        for each in report.compare(rows)
+    ]
+    return SECTION.format(
+        title=report.title,
+        about=report.about.format(**first),
+        table=make_table(rows),
+        conclusions="\n".join(conclusions),
+        rounds=max(int(row["round"]) for row in rows),
+        **{key: first[key] for key in ("run", "machine", "commit", "versions")},
+    )
+
+
+def median(rows: Rows, column: str) -> float:
     return statistics.median(float(row[column]) for row in rows)
 
 
-def make_table(servers: dict[str, list[dict[str, str]]]) -> str:
-    columns = {
-        "requests_per_s": "requests/s",
-        "p50_ms": "p50, ms",
-        "p95_ms": "p95, ms",
-        "p99_ms": "p99, ms",
-        "cpu_ms_per_request": "CPU, ms a request",
-        "worker_rss_mb": "worker RSS, MB",
-        "failed": "failed",
-    }
-    lines = ["| server | settings | " + " | ".join(columns.values()) + " |", "|---|---|" + "---:|" * len(columns)]
-    for name, rows in servers.items():
-        figures = [f"{median(rows, column):.1f}".removesuffix(".0") for column in columns]
-        lines.append(f"| {name} | {rows[0]['settings']} | " + " | ".join(figures) + " |")
+def short(figure: float) -> str:
+    """Three figures or so, as people write them."""
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.1f}"
+
+
+def make_table(rows: Rows) -> str:
+    """One line for each workload and server; a column that nobody filled is left out."""
+    columns = {key: title for key, title in COLUMNS.items() if any(row.get(key) for row in rows)}
+    heads = [key for key in ("model", "quality", "workload", "server", "settings") if key in rows[0]]
+    groups: dict[tuple[str, ...], Rows] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in heads), []).append(row)
+    lines = [f"| {' | '.join([*heads, *columns.values()])} |", "|" + "---|" * len(heads) + "---:|" * len(columns)]
+    for head, group in groups.items():
+        figures = [
+            f"{median(group, key):.1f}".removesuffix(".0") if all(row.get(key) for row in group) else ""
+            for key in columns
+        ]
+        lines.append(f"| {' | '.join([*head, *figures])} |")
     return "\n".join(lines)

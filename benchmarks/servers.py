@@ -1,5 +1,6 @@
 """The servers that are measured, each started as its own users start it."""
 
+import os
 import re
 import signal
 import socket
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
 
 import httpx
 import psutil
@@ -24,13 +27,29 @@ class MeasuredServer:
 
     name: str
     settings: str
-    url: str  # that a picture is posted to
+    url: str  # that inputs are posted to
     process: psutil.Process
+    metrics_url: str = ""
+
+    def counters(self) -> dict[str, float]:
+        """The counters of its models so far, where it has any."""
+        if not self.metrics_url:
+            return {}
+        lines = httpx.get(self.metrics_url, trust_env=False).text.splitlines()
+        return {line.partition("{")[0]: float(line.rpartition(" ")[2]) for line in lines if line.startswith("Tokens")}
+
+    def family(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
 
     def workers_rss_mb(self) -> float:
-        """The resident memory of its largest worker."""
-        workers = [child for child in self.process.children(recursive=True) if WORKER in " ".join(child.cmdline())]
-        return max(worker.memory_info().rss for worker in workers) / 1e6
+        """The resident memory of its largest worker; of the whole process, where it has none."""
+        workers = [member for member in self.family() if WORKER in " ".join(member.cmdline())]
+        return round(max(worker.memory_info().rss for worker in workers or self.family()) / 1e6, 1)
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its processes so far."""
+        times = [member.cpu_times() for member in self.family()]
+        return float(sum(time.user + time.system for time in times))
 
 
 def free_port() -> int:
@@ -58,12 +77,12 @@ def running(command: list[str | Path], log: Path, folder: Path = ROOT, **options
                     child.terminate()
 
 
-def wait_for_answer(url: str, picture: Path, log: Path) -> None:
-    """Waits until a picture is answered. Raises TimeoutError with the server's output."""
+def wait_for_answer(url: str, sample: Path, log: Path) -> None:
+    """Waits until a sample input is answered. Raises TimeoutError with the server's output."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         try:
-            if httpx.post(url, content=picture.read_bytes(), timeout=30, trust_env=False).status_code == 200:
+            if httpx.post(url, **as_request(sample), timeout=30, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
             pass
@@ -71,20 +90,44 @@ def wait_for_answer(url: str, picture: Path, log: Path) -> None:
     raise TimeoutError(log.read_text())
 
 
+def as_request(sample: Path) -> dict[str, Any]:
+    """A picture as raw bytes, a text in JSON: what the peers take as well."""
+    return {"json": {"text": sample.read_text()}} if sample.suffix == ".txt" else {"content": sample.read_bytes()}
+
+
 @contextmanager
-def marina(picture: Path, scratch: Path, options: list[str]) -> Iterator[MeasuredServer]:
-    """`marina serve` with the shipped archive, through nginx."""
-    ports = [part for use in ("", "inference-", "management-", "metrics-") for part in (f"--{use}port", "0")]
-    log = scratch / "marina.log"
-    command = [ROOT / ".venv/bin/marina", "serve", "--models", "resnet18", *ports, *options]
-    with running(command, log) as process:
+def marina(store: Path, model: str, sample: Path, options: list[str]) -> Iterator[MeasuredServer]:
+    """`marina serve` with one archive of a store, through nginx."""
+    metrics = free_port()
+    ports = [part for use in ("", "inference-", "management-") for part in (f"--{use}port", "0")]
+    ports += ["--metrics-port", str(metrics)]
+    command = [ROOT / ".venv/bin/marina", "serve", "--store", store, "--models", model, *ports, *options]
+    with NamedTemporaryFile() as file, running(command, log := Path(file.name)) as process:
         while not (found := re.search(r"^Marina serves on (\S+)\n  (.+)$", log.read_text(), re.MULTILINE)):
             if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
                 raise RuntimeError(log.read_text())
             time.sleep(0.2)
-        url = f"{found[1]}/predictions/resnet18"
-        wait_for_answer(url, picture, log)
-        yield MeasuredServer("marina", found[2].partition(": ")[2].partition(", ")[2], url, process)
+        url = f"{found[1]}/predictions/{model}"
+        wait_for_answer(url, sample, log)
+        settings = found[2].partition(": ")[2].partition(", ")[2].partition(", also")[0]
+        yield MeasuredServer("marina", settings, url, process, f"http://127.0.0.1:{metrics}/metrics")
+
+
+@contextmanager
+def fastapi(
+    name: str, settings: str, app: str, route: str, sample: Path, environment: dict[str, str]
+) -> Iterator[MeasuredServer]:
+    """One of the peers under uvicorn, in the environment that has torch."""
+    port = free_port()
+    command = [ROOT / ".venv-train/bin/python", "-m", "uvicorn", f"benchmarks.peers.{app}.app:app"]
+    command += ["--port", str(port), "--log-level", "warning"]
+    with (
+        NamedTemporaryFile() as file,
+        running(command, log := Path(file.name), env={**os.environ, **environment}) as process,
+    ):
+        url = f"http://127.0.0.1:{port}{route}"
+        wait_for_answer(url, sample, log)
+        yield MeasuredServer(name, settings, url, process)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The one file that knows a runtime: ONNX Runtime, OpenVINO or TorchScript behind one callable.
 
-A model is called with one array an input, the batch as first axis, and gives its first output as an array.
+A model is called with one array an input, the batch as first axis, and gives its first output as an array. ``names``
+are its inputs', in order; none where the format does not keep them.
 """
 
 import ctypes
@@ -58,6 +59,7 @@ class OpenVinoModel:
             },
         )
         self.request = compiled.create_infer_request()
+        self.names = [node.any_name for node in compiled.inputs]
 
     def __call__(self, *arrays: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         outputs: Any = self.request.infer(list(arrays), share_inputs=True)
@@ -75,6 +77,7 @@ class TorchScriptModel:
         torch.set_num_threads(threads)
         self.device = torch.device(device)
         self.module = torch.jit.load(path, map_location=self.device).eval()
+        self.names: List[str] = []
 
     def __call__(self, *arrays: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         import torch

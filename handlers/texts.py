@@ -13,6 +13,8 @@ from .settings import Settings, SettingsError
 Array = Any  # np.ndarray, which takes no parameters in the numpy of Python 3.6
 Range = Tuple[int, int]  # start and end, the end excluded
 
+# What a model may take, all int64 (batch, length): as transformers calls them. The last is not needed, and all zeros.
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 # A new slice begins where one more window would make more than this share of the tokens padding. Under 10 % in all
 # was asked for; finer slices are more calls, with less work in each.
 MOST_PADDING = 0.08
@@ -49,6 +51,9 @@ class TextHandler(Handler):
         """Reads the tokenizer, and finds out what it puts around a window. Raises SettingsError."""
         from tokenizers import Tokenizer
 
+        self.inputs = self.model.names or list(INPUTS[:2])
+        if not set(INPUTS[:2]) <= set(self.inputs) <= set(INPUTS):
+            raise SettingsError("The model takes %s; a text handler has %s" % (self.inputs, list(INPUTS)))
         self.tokenizer = Tokenizer.from_file(os.path.join(model_dir, self.settings.tokenizer))
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
@@ -85,7 +90,8 @@ class TextHandler(Handler):
         for members in make_slices([len(ids) for ids in framed], self.settings.slice_tokens):
             ids, mask = pad([framed[index] for index in members])
             self.count(TokensComputed=ids.size, TokensPadded=ids.size - int(mask.sum()))
-            for index, output in zip(members, self.model(ids, mask)):
+            arrays = dict(zip(INPUTS, (ids, mask, np.zeros_like(ids))))
+            for index, output in zip(members, self.model(*[arrays[name] for name in self.inputs])):
                 outputs[index] = output
         remaining = iter(outputs)
         return [[next(remaining) for _ in text.windows] for text in inputs]

@@ -1,9 +1,11 @@
 """No figure in the docs is typed: all of them come again from the committed rows."""
 
+import shutil
 from pathlib import Path
 
 from benchmarks.ab import parse_ab
-from benchmarks.report import write_report
+from benchmarks.load import Load, summarise
+from benchmarks.report import write_reports
 from tests.conftest import ROOT
 
 AB = """\
@@ -17,17 +19,20 @@ Requests per second:    90.24 [#/sec] (mean)
 
 
 def test_the_docs_hold_what_the_rows_say(tmp_path: Path) -> None:
-    readme, performance = tmp_path / "README.md", tmp_path / "performance.md"
-    rows = tmp_path / "benchmarks/results/resnet18-ab.csv"
-    rows.parent.mkdir(parents=True)
-    rows.write_text((ROOT / "benchmarks/results/resnet18-ab.csv").read_text())
-    readme.write_text((ROOT / "README.md").read_text())
-    write_report(rows, performance, readme)
-    assert performance.read_text() == (ROOT / "docs/performance.md").read_text()
-    assert readme.read_text() == (ROOT / "README.md").read_text()
+    (tmp_path / "docs").mkdir()
+    shutil.copytree(ROOT / "benchmarks/results", tmp_path / "benchmarks/results")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    write_reports(tmp_path)
+    for page in ("README.md", "docs/performance.md"):
+        assert (tmp_path / page).read_text() == (ROOT / page).read_text()
 
 
 def test_ab_is_read_with_its_failures() -> None:
     result = parse_ab(AB)
     assert (result.requests_per_s, result.p50_ms, result.p95_ms, result.p99_ms) == (90.24, 537, 640, 673)
     assert result.failed == 5
+
+
+def test_a_run_is_told_by_its_percentiles() -> None:
+    load = summarise([0.001 * number for number in range(1, 101)], 2.0, 3)
+    assert load == Load(50, 50, 95, 99, 3)

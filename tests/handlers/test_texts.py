@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,7 +63,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     from marina.archive import collect
     from marina.model_config import read_model_config
 
-    def make(write: Callable[..., None], *arguments: str) -> Path:
+    def make(write: Callable[..., None], *arguments: Any) -> Path:
         folder = tmp_path_factory.mktemp("model") / "model"
         write(folder, *arguments)
         (folder / "settings.json").write_bytes(collect(read_model_config(folder), "float32")["settings.json"])
@@ -280,3 +281,30 @@ def test_settings_that_can_not_work_are_refused(
 
 def test_a_text_handler_says_what_it_takes() -> None:
     assert TextHandler.settings_type.input == "text"
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_both_runtimes_give_the_same_answers(folders: Callable[..., Path], easy: Any, runtime: str) -> None:
+    other = start(folders(write_tiny_readability, f"\n  runtime: {runtime}"), "readability")
+    texts = ["the cat", "Ada Lovelace likes the cat", "the cat " * 40]
+    assert ask(other, *texts) == ask(easy, *texts)
+
+
+def test_inputs_are_handed_over_by_name(folders: Callable[..., Path], easy: Any) -> None:
+    """Exporters differ in the order of the inputs, and some graphs want token types."""
+
+    def write(folder: Path, names: tuple[str, ...]) -> None:
+        write_tiny_readability(folder)
+        model = onnx.load(folder / "graph.onnx")
+        inputs = {value.name: value for value in model.graph.input}
+        inputs["token_type_ids"] = onnx.helper.make_tensor_value_info("token_type_ids", 7, ["batch", "length"])
+        inputs["pixels"] = onnx.helper.make_tensor_value_info("pixels", 7, ["batch", "length"])
+        del model.graph.input[:]
+        model.graph.input.extend(inputs[name] for name in names)
+        onnx.save(model, folder / "graph.onnx")
+
+    for names in (("attention_mask", "input_ids"), ("input_ids", "token_type_ids", "attention_mask")):
+        handler = start(folders(write, names), "readability")
+        assert ask(handler, "the cat Ada", "the") == ask(easy, "the cat Ada", "the")
+    with pytest.raises(SettingsError, match="pixels"):
+        start(folders(write, ("input_ids", "attention_mask", "pixels")), "readability")

@@ -1,0 +1,1 @@
+"""The old entity service."""
