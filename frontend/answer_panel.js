@@ -2,7 +2,7 @@
 
 import { predict, RequestFailed } from "./api.js";
 import { showCommand } from "./curl.js";
-import { byId, element } from "./elements.js";
+import { byId, element, reveal } from "./elements.js";
 import { timingBar } from "./timing.js";
 import { bytesInWords } from "./wording.js";
 
@@ -23,7 +23,7 @@ export function openAnswerPanel(model, task, signal) {
       const blob = await question.read(request.signal);
       checkSize(blob, model);
       const reply = await predict(model.name, blob, request.signal);
-      if (!request.signal.aborted) showReply(task.answer(reply.answer, model), reply);
+      if (!request.signal.aborted) showReply(task.answer(reply.answer, model, question), reply);
     } catch (error) {
       if (request.signal.aborted) return; // superseded: the newer question owns the panel
       showFailure(error, () => ask(question));
@@ -69,7 +69,7 @@ function showReply(nodes, { phases, roundTripMs, batchSize }) {
     byId("batch").hidden = false;
   }
   document.querySelector(".how").hidden = false;
-  reveal(byId("result"));
+  reveal(byId("result")); // on a narrow screen it stands below the input, maybe out of sight
 }
 
 function showFailure(error, retry) {
@@ -94,9 +94,3 @@ function showFailure(error, retry) {
 }
 
 const waitInWords = (s) => s && `The server asks to wait ${s === 1 ? "a second" : `${s} seconds`}.`;
-
-/** On a narrow screen the answer stands below the picture, maybe out of sight. */
-function reveal(node) {
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  node.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
-}

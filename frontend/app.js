@@ -69,11 +69,17 @@ function show(model) {
 }
 
 function facts(model) {
-  const labels = model.labels ?? [];
+  const labels = kindsOf(model.labels ?? []);
   return [
     `${model.name}, version ${model.version}`,
     ...(labels.length > 6 ? [`${labels.length} labels`] : labels.length ? [labels.join(", ")] : []),
   ];
+}
+
+/** Labels of the parts of names, O, B-PER, I-PER and so on, as the kinds of names that they stand for. */
+function kindsOf(labels) {
+  if (!labels.some((label) => /^[BI]-/.test(label))) return labels;
+  return [...new Set(labels.filter((label) => label !== "O").map((label) => label.replace(/^[BI]-/, "")))];
 }
 
 /** A server may be newer than this page. */

@@ -2,24 +2,42 @@
 
 import { byId } from "./elements.js";
 
+// A control character could act on the terminal into which the command is pasted. The two joiners inside
+// words and emoji could not.
+const UNPRINTABLE = /(?![\u200c\u200d])\p{C}/gu;
+const LONGEST_LITERAL = 200;
+
 /** In single quotes, where a shell reads nothing but the closing quote. */
 function shellQuote(text) {
-  // A control character could act on the terminal into which the command is pasted.
-  const printable = text.replace(/\p{C}/gu, "_");
-  return `'${printable.replaceAll("'", `'\\''`)}'`;
+  return `'${text.replace(UNPRINTABLE, "_").replaceAll("'", `'\\''`)}'`;
 }
+
+const quoteIfNeeded = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : shellQuote(word));
+
+/** Sends a file as it is. */
+export function uploadCommand(modelName, fileName, sampleUrl = null) {
+  return fetchFirst(fileName, sampleUrl, `${curlFor(fileName)} -T ${shellQuote(fileName)} ${predictionUrl(modelName)}`);
+}
+
+/** Sends a text: written into the command where it is short and of one line, else from a file. */
+export function textCommand(modelName, { name, text, sampleUrl }) {
+  const literal = text && !sampleUrl && text.length <= LONGEST_LITERAL && text.search(UNPRINTABLE) < 0;
+  // Not --data-binary for the text itself, since that takes one that begins with @ for a file's name.
+  const data = literal ? `--data-raw ${shellQuote(text)}` : `--data-binary ${quoteIfNeeded(`@${name}`)}`;
+  return fetchFirst(name, sampleUrl, `curl -H 'Content-Type: text/plain' ${data} ${predictionUrl(modelName)}`);
+}
+
+const predictionUrl = (modelName) => quoteIfNeeded(`${location.origin}/predictions/${encodeURIComponent(modelName)}`);
 
 /** A sample is fetched first, since the person who pastes the command has no such file. */
-export function uploadCommand(modelName, fileName, sampleUrl = null) {
-  const globs = /[[\]{}]/.test(fileName) ? "-g " : ""; // curl expands [1-3] and {a,b} in -T
-  const url = `${location.origin}/predictions/${encodeURIComponent(modelName)}`;
-  const upload = `curl ${globs}-T ${shellQuote(fileName)} ${quoteIfNeeded(url)}`;
-  if (!sampleUrl) return upload;
-  const source = new URL(sampleUrl, location.origin).href;
-  return `curl ${globs}-fsSo ${shellQuote(fileName)} ${quoteIfNeeded(source)} && ${upload}`;
+function fetchFirst(fileName, sampleUrl, command) {
+  if (!sampleUrl) return command;
+  const source = quoteIfNeeded(new URL(sampleUrl, location.origin).href);
+  return `${curlFor(fileName)} -fsSo ${shellQuote(fileName)} ${source} && ${command}`;
 }
 
-const quoteIfNeeded = (url) => (/^[\w@%+=:,./-]+$/.test(url) ? url : shellQuote(url));
+/** curl expands [1-3] and {a,b} in the names of files. */
+const curlFor = (fileName) => (/[[\]{}]/.test(fileName) ? "curl -g" : "curl");
 
 export function showCommand(command) {
   byId("curl-command").textContent = command;

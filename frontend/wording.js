@@ -21,11 +21,20 @@ export function percentInWords(probability) {
   return `${number(probability * 100, 1)}%`;
 }
 
-/** {max_bytes, max_pixels, max_characters} -> "10 MB and 50 megapixels"; "" where there is no limit. */
+/** 1, "name" -> "1 name"; 2000, "name" -> "2,000 names". */
+export function countInWords(count, noun) {
+  return `${number(count, 0)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** -0.8123 -> "−0.81", with the sign that is as wide as a digit. */
+export function scoreInWords(score) {
+  return number(score, 2).replace("-", "−").replace(/^−0$/, "0");
+}
+
+/** {max_bytes, max_pixels} -> "10 MB and 50 megapixels"; "" where there is no limit. */
 export function limitsInWords(limits = {}) {
   const parts = [];
   if (limits.max_bytes) parts.push(bytesInWords(limits.max_bytes));
   if (limits.max_pixels) parts.push(`${number(limits.max_pixels / 1e6, 1)} megapixels`);
-  if (limits.max_characters) parts.push(`${number(limits.max_characters, 0)} characters`);
   return parts.join(" and ");
 }

@@ -45,9 +45,15 @@ class ServedArchive:
             "route": f"/{self.archive.route}" if self.archive.route else f"/predictions/{self.name}",
             "quality": self.quality,
             "samples": [
-                {"url": f"/samples/{self.name}/{name}", "title": Path(name).stem} for name in sorted(self.samples)
+                {"url": f"/samples/{self.name}/{name}", "title": title_of(name)} for name in sorted(self.samples)
             ],
         }
+
+
+def title_of(name: str) -> str:
+    """A file's name as people read it: "A meeting" of a-meeting.txt."""
+    title = Path(name).stem.replace("-", " ")
+    return title[:1].upper() + title[1:]
 
 
 def read_served(path: Path) -> ServedArchive:

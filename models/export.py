@@ -17,9 +17,17 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxscript.optimizer import optimize
+from onnxscript.rewriter import pattern, rewrite
 from torch import Tensor, nn
 
 OPSET = 18
+# ONNX Runtime makes one operator of (x / 2) (1 + erf(x / sqrt 2)), and not of x ((1 + erf(x / sqrt 2)) / 2), which is
+# what torch exports: 8 % of a DistilBERT's time.
+GELU = pattern.RewriteRule(
+    lambda op, x, half, root, one: op.Mul(x, op.Mul(half, op.Add(op.Erf(op.Div(x, root)), one))),
+    lambda op, x, half, root, one: op.Mul(op.Mul(x, half), op.Add(op.Erf(op.Div(x, root)), one)),
+    name="gelu",
+)
 SMALLEST_EXTERNAL = 64  # elements; what is smaller stays in the graph
 
 
@@ -47,7 +55,7 @@ def export_graph(
     """
     graph = trace(model, inputs, outputs, dynamic)
     hidden = hide_weights(graph)
-    graph = optimize(graph)
+    graph = rewrite(optimize(graph), [GELU])
     point_to_weights(graph, hidden, weights)
     strip(graph)
     path = weights.with_name("graph.onnx")

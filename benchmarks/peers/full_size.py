@@ -10,17 +10,12 @@ from typing import Any
 
 import torch
 import yaml
-from transformers import (  # models.checkpoints comes first: it makes transformers importable
-    BertConfig,
-    BertForSequenceClassification,
-    DistilBertConfig,
-    DistilBertForTokenClassification,
-    PreTrainedTokenizerFast,
-)
 
-from models.checkpoints import Logits, max_tokens, write_model
+from models.checkpoints import Logits, max_tokens, write_model  # first, for it makes transformers importable
 from models.ner.model import LABELS
 from models.readability.model import Scores
+
+import transformers  # isort: skip
 
 ROOT = Path(__file__).resolve().parents[2]
 PIECES = 28996  # of bert-base-cased; only so many rows of the embedding
@@ -30,16 +25,16 @@ PADDED_TOKENS = 300  # to which the old readability service padded and cut every
 def build_ner() -> tuple[Any, dict[str, Any]]:
     """DistilBERT-base, 66 million weights, and the settings to serve it with."""
     labels = dict(enumerate(LABELS))
-    config = DistilBertConfig(vocab_size=PIECES, id2label=labels, attn_implementation="eager")
-    model = DistilBertForTokenClassification(config)
+    config = transformers.DistilBertConfig(vocab_size=PIECES, id2label=labels, attn_implementation="eager")
+    model = transformers.DistilBertForTokenClassification(config)
     return Logits(model), {"labels": list(LABELS), "max_tokens": max_tokens(model)}
 
 
 def build_readability() -> tuple[Any, dict[str, Any]]:
     """BERT-base, 110 million weights, and the settings to serve it with: as the old service cut a text."""
-    config = BertConfig(vocab_size=PIECES, num_labels=1, attn_implementation="eager")
+    config = transformers.BertConfig(vocab_size=PIECES, num_labels=1, attn_implementation="eager")
     settings = {"max_tokens": PADDED_TOKENS, "over_limit": "truncate"}
-    return Scores(BertForSequenceClassification(config)), settings
+    return Scores(transformers.BertForSequenceClassification(config)), settings
 
 
 def write(name: str, folder: Path) -> None:
@@ -49,7 +44,7 @@ def write(name: str, folder: Path) -> None:
     tokens = {
         key: f"[{key[:-6].upper()}]" for key in ("unk_token", "cls_token", "sep_token", "pad_token", "mask_token")
     }
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_file=str(ROOT / "models" / name / "tokenizer.json"), model_max_length=512, **tokens
     )
     target = folder / f"{name}-base"

@@ -4,6 +4,8 @@ import { fetchSample } from "../api.js";
 import { uploadCommand } from "../curl.js";
 import { element } from "../elements.js";
 import { bytesInWords, limitsInWords } from "../wording.js";
+import { listenForDrops, listenForPaste } from "./files.js";
+import { markSample, sampleButtons, sampleName, sampleStrip } from "./samples.js";
 
 export function pictureCommand(model, question) {
   return uploadCommand(model.name, question?.name ?? "picture.jpg", question?.sampleUrl);
@@ -13,7 +15,6 @@ export function pictureCommand(model, question) {
 export function pictureInput(model, ask, signal) {
   const preview = element("span", { id: "preview", hidden: true });
   const caption = element("p", { class: "caption" });
-  const samples = (model.samples ?? []).map(sampleButton);
   const limits = limitsInWords(model.limits);
   const file = element("input", {
     id: "file", type: "file", accept: "image/*", class: "visually-hidden",
@@ -21,7 +22,7 @@ export function pictureInput(model, ask, signal) {
   });
 
   const show = (name, url, size) => {
-    samples.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.url === url)));
+    markSample(samples, url);
     preview.hidden = false;
     showPicture(preview, caption, { name, url, size });
   };
@@ -30,16 +31,15 @@ export function pictureInput(model, ask, signal) {
     ask({ name: picture.name, read: async () => picture });
   };
   const takeSample = ({ url, title }) => {
-    const name = decodeURIComponent(url.split("/").pop());
     show(title, url);
-    ask({ name, sampleUrl: url, read: (aborted) => fetchSample(url, aborted) });
+    ask({ name: sampleName(url), sampleUrl: url, read: (aborted) => fetchSample(url, aborted) });
   };
+  const samples = sampleButtons(model, takeSample, thumbnail);
 
   file.addEventListener("change", () => {
     if (file.files.length) takeFile(file.files[0]);
     file.value = ""; // so that the same file can be chosen again
   });
-  samples.forEach((button, index) => button.addEventListener("click", () => takeSample(model.samples[index])));
   listenForDrops(takeFile, signal);
   listenForPaste(takeFile, signal);
 
@@ -58,18 +58,7 @@ function prompt() {
     element("span", {}, "or drop it anywhere on this page, or paste it"));
 }
 
-function sampleButton({ url, title }) {
-  return element("button", { type: "button", class: "sample", "aria-pressed": "false", "data-url": url },
-    element("img", { src: url, alt: "", draggable: "false", loading: "lazy" }),
-    element("span", {}, title));
-}
-
-function sampleStrip(buttons) {
-  if (!buttons.length) return "";
-  return element("div", { class: "samples", role: "group", "aria-labelledby": "samples-heading" },
-    element("h3", { id: "samples-heading" }, "Or try one of these"),
-    element("div", { class: "strip" }, ...buttons));
-}
+const thumbnail = ({ url }) => [element("img", { src: url, alt: "", draggable: "false", loading: "lazy" })];
 
 function showPicture(preview, caption, { name, url, size = null }) {
   const image = element("img", { src: url, alt: `Preview of ${name}`, draggable: "false" });
@@ -93,32 +82,4 @@ function placeholder(name) {
   return element("span", { class: "placeholder" },
     element("strong", {}, extension),
     element("span", {}, "Your browser cannot show this file. It is sent all the same."));
-}
-
-function listenForDrops(takeFile, signal) {
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const mark = (dragging) => document.body.classList.toggle("dragging", dragging);
-  addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    mark(true);
-  }, { signal });
-  addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) mark(false); // null once the pointer has left the window
-  }, { signal });
-  addEventListener("drop", (event) => {
-    mark(false);
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    if (event.dataTransfer.files.length) takeFile(event.dataTransfer.files[0]);
-  }, { signal });
-}
-
-function listenForPaste(takeFile, signal) {
-  addEventListener("paste", (event) => {
-    const [picture] = event.clipboardData?.files ?? [];
-    if (!picture) return;
-    event.preventDefault();
-    takeFile(picture);
-  }, { signal });
 }

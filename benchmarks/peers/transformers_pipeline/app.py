@@ -9,9 +9,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
-from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-import models.checkpoints  # noqa: F401 (makes transformers importable)
+from models.operators import import_torchvision
+
+import_torchvision()  # transformers imports it wherever it is installed
+
+from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline  # noqa: E402
 
 STRIDE = 64  # tokens that windows share; without it, the pipeline drops what lies past 512 tokens
 
