@@ -1,16 +1,13 @@
 """Writes the model's figures into its card: ``python -m models.resnet18.card``, or ``--check`` to compare."""
 
-import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any
 
+from models.cards import run
 from models.resnet18.model import LABELS
 
 HERE = Path(__file__).parent
-BEGIN = "<!-- figures: written by python -m models.resnet18.card from figures.json -->"
-END = "<!-- end of the figures -->"
 
 
 def interval(share: float, count: int) -> tuple[float, float]:
@@ -69,28 +66,7 @@ def samples_table(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def write_card(card: str, figures: dict[str, Any]) -> str:
-    """The card's text with the figures between its two markers."""
-    before, rest = card.split(BEGIN)
-    after = rest.split(END)[1]
-    tables = (splits_table, confusion_table, training_table, samples_table)
-    written = "\n\n".join("\n".join(table(figures)) for table in tables)
-    return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
-
-
-def main() -> None:
-    """Writes the card, or exits with 1 if it does not say what ``figures.json`` says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the card is out of date")
-    check = parser.parse_args().check
-    path = HERE / "README.md"
-    card = path.read_text()
-    written = write_card(card, json.loads((HERE / "figures.json").read_text()))
-    if not check:
-        path.write_text(written)
-    elif card != written:
-        raise SystemExit(f"{path.name} is out of date: run python -m models.resnet18.card")
-
+TABLES = (splits_table, confusion_table, training_table, samples_table)
 
 if __name__ == "__main__":
-    main()
+    run(HERE, TABLES)

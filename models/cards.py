@@ -1,0 +1,33 @@
+"""A model's card: its README.md, with tables that are written from ``figures.json``."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+BEGIN = "<!-- figures: written from figures.json -->"
+END = "<!-- end of the figures -->"
+Table = Callable[[dict[str, Any]], list[str]]  # of the figures: the lines of one table
+
+
+def write_card(card: str, figures: dict[str, Any], tables: Sequence[Table]) -> str:
+    """The card's text with the tables between its two markers. Raises ValueError where it has no such markers."""
+    before, rest = card.split(BEGIN)
+    _, after = rest.split(END)
+    written = "\n\n".join("\n".join(table(figures)) for table in tables)
+    return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
+
+
+def run(folder: Path, tables: Sequence[Table]) -> None:
+    """The command of a model's ``card.py``: writes the card, or with ``--check`` exits with 1 if it is out of date."""
+    parser = argparse.ArgumentParser(description=f"Writes the figures of {folder.name} into its card.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the card is out of date")
+    check = parser.parse_args().check
+    path = folder / "README.md"
+    card = path.read_text(encoding="utf-8")
+    written = write_card(card, json.loads((folder / "figures.json").read_text(encoding="utf-8")), tables)
+    if not check:
+        path.write_text(written, encoding="utf-8")
+    elif card != written:
+        raise SystemExit(f"{path} is out of date: run python -m models.{folder.name}.card")
