@@ -148,7 +148,9 @@ def attempt(step: Callable[[], Any]) -> Any:
         return step()
     except RequestError as error:
         return error
-    except Exception as error:  # whatever a model raises is its own fault, and must not reach the neighbours
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # whatever a model raises is its own fault; a panic in Rust is no Exception
         # The message may hold a piece of the input, so only the type and the place are logged.
         frames = traceback.extract_tb(error.__traceback__)
         places = ["%s:%d" % (os.path.basename(frame.filename), frame.lineno or 0) for frame in frames]

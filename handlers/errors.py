@@ -73,6 +73,12 @@ class UnusableInput(RequestError):
     status = 422
 
 
+class DeadlineExceeded(RequestError):
+    """Not done in the time that the server gives a batch."""
+
+    status = 504
+
+
 class ModelError(RequestError):
     """The model's own fault for this one item: an exception, or an answer that is no number."""
 

@@ -4,6 +4,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
+from .errors import ModelError
 from .probabilities import softmax
 from .texts import Array, Range, Text, TextHandler, TextSettings, own_ranges
 
@@ -30,6 +31,8 @@ class NamedEntities(TextHandler):
 
     def postprocess(self, output: Sequence[Array], request: Text) -> List[Dict[str, Any]]:
         logits = join_windows(output, request.windows, len(self.before))
+        if not np.isfinite(logits).all():
+            raise ModelError("The model gave no numbers for this text.")
         words = judge_words(softmax(logits), self.settings.labels, request)
         return [describe(group, request.text) for group in join_words(words, request.text)]
 
@@ -53,9 +56,9 @@ def judge_words(probabilities: Array, labels: Sequence[str], request: Text) -> L
     """
     types = sorted({type_of(label) for label in labels})
     to_types = np.array([[type_of(label) == each for each in types] for label in labels], np.float32)
-    pieces = np.array(request.words)
-    firsts = np.flatnonzero(np.append(True, pieces[1:] != pieces[:-1]))
-    lasts = np.append(firsts[1:], len(pieces)) - 1
+    words, offsets = np.asarray(request.words), np.asarray(request.offsets)
+    firsts = np.flatnonzero(np.append(True, words[1:] != words[:-1]))
+    lasts = np.append(firsts[1:], len(words)) - 1
     means = np.add.reduceat(probabilities, firsts) / (lasts - firsts + 1)[:, None]
     by_type = means @ to_types
     best = by_type.argmax(axis=1)
@@ -63,9 +66,11 @@ def judge_words(probabilities: Array, labels: Sequence[str], request: Text) -> L
         probabilities[firsts] @ np.array([label.startswith(prefix) for label in labels], np.float32)
         for prefix in ("B-", "I-")
     )
+    places = [trim(request.text, *place) for place in zip(offsets[firsts, 0], offsets[lasts, 1])]
     return [
-        Word(request.offsets[first][0], request.offsets[last][1], types[kind], float(scores[kind]), bool(begin))
-        for first, last, kind, scores, begin in zip(firsts, lasts, best, by_type, begins > goes_on)
+        Word(start, end, types[kind], float(scores[kind]), bool(begin))
+        for (start, end), kind, scores, begin in zip(places, best, by_type, begins > goes_on)
+        if start < end
     ]
 
 
@@ -92,7 +97,7 @@ def join_words(words: Sequence[Word], text: str) -> Iterator[List[Word]]:
 
 def describe(words: Sequence[Word], text: str) -> Dict[str, Any]:
     """One entity as the transformers pipeline gives it; ``start`` and ``end`` count Unicode code points."""
-    start, end = trim(text, words[0].start, words[-1].end)
+    start, end = words[0].start, words[-1].end
     return {
         "entity_group": words[0].type,
         "word": text[start:end],
@@ -105,4 +110,4 @@ def describe(words: Sequence[Word], text: str) -> Dict[str, Any]:
 def trim(text: str, start: int, end: int) -> Tuple[int, int]:
     """The range without white space at its ends, which some tokenizers count to a word."""
     inner = text[start:end]
-    return start + len(inner) - len(inner.lstrip()), end - (len(inner) - len(inner.rstrip()))
+    return int(start) + len(inner) - len(inner.lstrip()), int(end) - len(inner) + len(inner.rstrip())

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from email.message import Message
 from typing import Any, Mapping
 
 from .errors import (
@@ -25,6 +26,9 @@ JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain"
 # As clients name UTF-8, and a part of it.
 CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
+# Bytes of one code point in JSON, as a pair of escapes; and of what may stand around the text.
+LONGEST_ESCAPE = 12
+JSON_AROUND = 65536
 
 
 class Payload:
@@ -32,8 +36,8 @@ class Payload:
 
     def __init__(self, value: Any, content_type: str = "", content_encoding: str = "") -> None:
         self.value = value
-        self.content_type, _, parameters = (part.strip().lower() for part in content_type.partition(";"))
-        self.charset = parameters.partition("charset=")[2].partition(";")[0].strip(" \"'")
+        self.content_type = content_type.split(";")[0].strip().lower()
+        self.charset = read_charset(content_type)
         self.content_encoding = content_encoding.strip().lower()
 
     def read_bytes(self, field: str, accepted: str, max_bytes: int) -> bytes:
@@ -55,7 +59,11 @@ class Payload:
         Raises EmptyBody, PayloadTooLarge, TextTooLong, UnsupportedType, WrongEncoding, UnusableInput,
         MalformedJson, MissingField.
         """
-        text = read_field(parse_json(self.value), field) if self.is_json(TEXT_TYPE) else self.value
+        text = self.value
+        if self.is_json(TEXT_TYPE):
+            if isinstance(text, (bytes, bytearray)):
+                within_limit(bytes(text), LONGEST_ESCAPE * max_chars + JSON_AROUND)
+            text = read_field(parse_json(text), field)
         if isinstance(text, (bytes, bytearray)):
             text = self.decode_text(within_limit(bytes(text), max_bytes))
         if not isinstance(text, str):
@@ -68,8 +76,10 @@ class Payload:
             raise UnsupportedType("The body is compressed; send it without a Content-Encoding.")
         if self.content_type == JSON_TYPE or isinstance(self.value, (dict, list)):
             return True
-        if self.content_type not in UNTYPED and not self.content_type.startswith(accepted):
-            wanted = accepted + "*" if accepted.endswith("/") else accepted
+        is_family = accepted.endswith("/")
+        fits = self.content_type.startswith(accepted) if is_family else self.content_type == accepted
+        if self.content_type not in UNTYPED and not fits:
+            wanted = accepted + "*" if is_family else accepted
             raise UnsupportedType("This content type is not taken; send %s or %s." % (wanted, JSON_TYPE))
         return False
 
@@ -81,6 +91,13 @@ class Payload:
             return data.decode("utf-8")
         except UnicodeDecodeError:
             raise WrongEncoding("The body is not valid UTF-8.") from None
+
+
+def read_charset(content_type: str) -> str:
+    """The charset that a Content-Type names, in lower case, or nothing."""
+    message = Message()
+    message["Content-Type"] = content_type.replace("\r", "").replace("\n", "")
+    return message.get_content_charset("")
 
 
 def usable_text(text: str, max_chars: int, min_chars: int) -> str:
@@ -116,7 +133,8 @@ def read_payload(row: Mapping[str, Any], headers: Mapping[str, Any]) -> Payload:
     lowered = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
     own = headers.get(part)
     own = own if isinstance(own, dict) else {}
-    content_type = own.get("content-type") or ("" if part == "data" else lowered.get("content-type", ""))
+    # Of a raw body the server's note of the type lacks the parameters, which the request's own header has.
+    content_type = own.get("content-type", "") if part == "data" else lowered.get("content-type", "")
     return Payload(row[part], content_type, lowered.get("content-encoding", ""))
 
 
@@ -128,7 +146,8 @@ def parse_json(value: Any) -> Any:
         raise EmptyBody("The body is empty.")
     try:
         text = value if isinstance(value, str) else bytes(value).decode("utf-8")
-        return json.loads(text, parse_constant=refuse_constant)
+        # No number is read here, and a long whole one would take long.
+        return json.loads(text, parse_constant=refuse_constant, parse_int=float)
     except (ValueError, RecursionError):
         raise MalformedJson("The body is not valid JSON.") from None
 

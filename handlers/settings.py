@@ -22,6 +22,7 @@ class Settings:
     max_bytes: int = 10000000  # of one input, as decoded from the request
     workers: int = 1  # from minWorkers: among how many the cores are divided
     batch_size: int = 1  # from batchSize: the largest batch that the warm-up runs
+    timeout_s: int = 60  # from responseTimeout: the server ends a worker that takes longer for a batch
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         types = typing.get_type_hints(type(self))

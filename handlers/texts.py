@@ -1,12 +1,13 @@
 """Texts to windows of tokens, and windows through the model with little padding."""
 
 import os
+import time
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from .base import Handler
-from .errors import UnusableInput
+from .errors import DeadlineExceeded, UnusableInput
 from .payloads import Payload
 from .settings import Settings, SettingsError
 
@@ -18,6 +19,10 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 # A new slice begins where one more window would make more than this share of the tokens padding. Under 10 % in all
 # was asked for; finer slices are more calls, with less work in each.
 MOST_PADDING = 0.08
+# Texts are computed in groups of about so many tokens, and the time is looked at between them.
+GROUP_TOKENS = 16384
+# Of the time that the server gives a worker for a batch, what inference may use before it starts on another group.
+SHARE_OF_TIME = 0.5
 
 
 class TextSettings(Settings):
@@ -36,8 +41,8 @@ class Text(NamedTuple):
 
     text: str
     ids: Array  # int64 (n,), without special tokens
-    offsets: List[Range]  # code points of the text that each token stands for
-    words: List[int]  # the word that each token is a piece of
+    offsets: Array  # int32 (n, 2): start and end of each token in the text, in code points
+    words: Array  # int32 (n,): the word that each token is a piece of
     windows: List[Range]  # tokens; in order, neighbours overlap
 
 
@@ -60,6 +65,8 @@ class TextHandler(Handler):
         self.tokenizer.encode_special_tokens = True  # "[SEP]" in a text is five characters like others
         framed = self.tokenizer.encode("a")
         inner = [index for index, special in enumerate(framed.special_tokens_mask) if not special]
+        if not inner:
+            raise SettingsError("%s makes no tokens of a letter" % self.settings.tokenizer)
         self.before, self.after = framed.ids[: inner[0]], framed.ids[inner[-1] + 1 :]
         self.room = self.settings.max_tokens - len(self.before) - len(self.after)
         if self.room <= self.settings.overlap:
@@ -75,17 +82,37 @@ class TextHandler(Handler):
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
         if not encoding.ids:
             raise UnusableInput("The text has no letters, digits or signs.")
-        ids = np.array(encoding.ids, np.int64)
-        words = [-1 if word is None else word for word in encoding.word_ids]
-        return Text(text, ids, encoding.offsets, words, self.cut(len(ids)))
+        return Text(
+            text,
+            np.array(encoding.ids, np.int64),
+            np.array(encoding.offsets, np.int32),
+            np.array([-1 if word is None else word for word in encoding.word_ids], np.int32),
+            self.cut(len(encoding.ids)),
+        )
 
     def cut(self, length: int) -> List[Range]:
         """The windows of a text of so many tokens."""
         return cut_windows(length, self.room, self.settings.overlap)
 
-    def inference(self, inputs: Sequence[Text]) -> List[List[Array]]:
-        """For each text what the model gives for each of its windows, longer ones not cut to their length."""
-        framed = [self.frame(text, window) for text in inputs for window in text.windows]
+    def inference(self, inputs: Sequence[Text]) -> List[Any]:
+        """For each text what the model gives for each of its windows, or DeadlineExceeded.
+
+        Short texts come first: where a batch holds more than its time allows, it is the longest that are not done.
+        """
+        deadline = time.monotonic() + self.settings.timeout_s * SHARE_OF_TIME
+        outputs: List[Any] = [None] * len(inputs)
+        for group in group_texts([len(text.ids) for text in inputs]):
+            if time.monotonic() < deadline:
+                found: List[Any] = self.run_windows([inputs[index] for index in group])
+            else:
+                found = [DeadlineExceeded("The texts of this batch were too long for its time.")] * len(group)
+            for index, output in zip(group, found):
+                outputs[index] = output
+        return outputs
+
+    def run_windows(self, texts: Sequence[Text]) -> List[List[Array]]:
+        """What the model gives for each window of each text, not cut to the window's length."""
+        framed = [self.frame(text, window) for text in texts for window in text.windows]
         outputs: List[Any] = [None] * len(framed)
         for members in make_slices([len(ids) for ids in framed], self.settings.slice_tokens):
             ids, mask = pad([framed[index] for index in members])
@@ -94,14 +121,15 @@ class TextHandler(Handler):
             for index, output in zip(members, self.model(*[arrays[name] for name in self.inputs])):
                 outputs[index] = output
         remaining = iter(outputs)
-        return [[next(remaining) for _ in text.windows] for text in inputs]
+        return [[next(remaining) for _ in text.windows] for text in texts]
 
     def frame(self, text: Text, window: Range) -> List[int]:
         """The token ids of one window, with the special ones around them."""
         return [*self.before, *text.ids[slice(*window)].tolist(), *self.after]
 
     def example(self) -> Text:
-        return self.encode("A short text, to warm up with.")
+        """A text that fills a window: what the model can't take shows before the first request."""
+        return self.encode("a " * self.room)
 
 
 def cut_windows(length: int, room: int, overlap: int) -> List[Range]:
@@ -112,6 +140,19 @@ def cut_windows(length: int, room: int, overlap: int) -> List[Range]:
     size = -(-(length + (count - 1) * overlap) // count)
     starts = [index * (length - size) // (count - 1) for index in range(count)]
     return [(start, start + size) for start in starts]
+
+
+def group_texts(lengths: Sequence[int]) -> List[List[int]]:
+    """Indices of texts in groups of about ``GROUP_TOKENS`` tokens, the shortest texts first."""
+    groups: List[List[int]] = []
+    total = 0
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if not groups or total + lengths[index] > GROUP_TOKENS:
+            groups.append([])
+            total = 0
+        groups[-1].append(index)
+        total += lengths[index]
+    return groups
 
 
 def own_ranges(windows: Sequence[Range]) -> List[Range]:

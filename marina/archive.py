@@ -31,6 +31,8 @@ ENTRY = "marina_entry.py"
 ENTRY_SOURCE = b'"""The server enters here."""\nfrom handlers.entry import handle  # noqa: F401\n'
 VARIANTS = ("float32", "torchscript")
 TORCHSCRIPT_FILE = "model.pt"
+# Settings of the handler that are the server's: a name of `handlers.settings.Settings` -> TorchServe's key.
+DERIVED = {"workers": "minWorkers", "batch_size": "batchSize", "timeout_s": "responseTimeout"}
 # Long ago and always the same: an archive's bytes may not depend on when it was built.
 CREATED_ON = "01/01/1980 00:00:00"
 # Runs in a clean interpreter with the unpacked archive as its only source: proves that the archive needs nothing
@@ -107,10 +109,10 @@ def check_graph(config: ModelConfig, contents: Mapping[str, bytes]) -> None:
 def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
     """What the handler will read, checked and completed by the task's own class."""
     settings = dict(config.handler)
-    for name in ("workers", "batch_size"):
+    for name, key in DERIVED.items():
         if name in settings:
-            raise MarinaError(f"{config.folder / CONFIG_FILE}: handler.{name} is set by minWorkers and batchSize")
-    settings |= {"workers": config.server["minWorkers"], "batch_size": config.server["batchSize"]}
+            raise MarinaError(f"{config.folder / CONFIG_FILE}: handler.{name} is set by {key}")
+        settings[name] = config.server[key]
     if variant == "torchscript":
         settings |= {"runtime": "torchscript", "file": TORCHSCRIPT_FILE}
     try:

@@ -31,7 +31,7 @@ NEEDED_SERVER_KEYS = ("minWorkers", "maxWorkers", "batchSize", "maxBatchDelay", 
 # A name becomes a file name, a URL and a line of a configuration file.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ROUTE = re.compile(r"(?!(?:predictions|samples|errors|ping)$)[a-z0-9-]{0,64}")  # those are the door's own
-VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,3}")
+VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ class Server:
                 f"  {archive.name} {archive.version}: {archive.archive.title}, {archive.variant}, "
                 f"{workers} x {threads} threads, "
                 f"batches of up to {applied['batchSize']} gathered for {applied['maxBatchDelay']} ms"
-                + (f", also at /{archive.archive.route}" if archive.archive.route else "")
+                + (f", also at /{archive.archive.route}" if self.door and archive.archive.route else "")
             )
             for key in ("batchSize", "maxBatchDelay", "responseTimeout"):
                 if applied[key] != archive.server[key]:

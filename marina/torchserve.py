@@ -34,6 +34,8 @@ NOISE = ("WARNING: ", "nvidia-smi not available", "Model server started", "\n")
 # The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
 HEAP_MB = (256, 2048)
 HEAP_SHARE = 4
+LEAST_RESPONSE = 6553500  # TorchServe's own default
+BYTES_OF_AN_ENTITY = 128  # in JSON, with a long type and every digit of its places
 # The server keeps a body about three times (as received, as a request, as a message to the worker), and something else.
 COPIES_OF_A_BODY = 4
 
@@ -61,6 +63,7 @@ class TorchServe:
             model_store=self.archives[0].path.parent,
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
+            max_response_bytes=max_response_bytes(self.archives),
             metrics_config=CONFIG / METRICS,
         )
         self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
@@ -165,6 +168,11 @@ def pass_on(lines: IO[str], output: IO[str]) -> None:
 def max_request_bytes(archives: Sequence[ServedArchive]) -> int:
     """The largest body of any model: its input as base64, four letters for three bytes, and a little JSON."""
     return max(int(archive.handler.get("max_bytes", 0)) for archive in archives) * 4 // 3 + 65_536
+
+
+def max_response_bytes(archives: Sequence[ServedArchive]) -> int:
+    """The longest answer of any model: a text in which every character is an entity of its own."""
+    return max(LEAST_RESPONSE, *(BYTES_OF_AN_ENTITY * int(archive.handler.get("max_chars", 0)) for archive in archives))
 
 
 def heap_mb() -> int:

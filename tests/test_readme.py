@@ -45,6 +45,13 @@ def test_every_way_to_ask_gives_the_same_answer(server: RunningServer, tmp_path:
     assert set(json.loads(answers[0])) == {"ant", "bee"}
 
 
+def test_the_old_routes_take_a_text(server: RunningServer, tmp_path: Path) -> None:
+    printed = run(block_with("sh", "localhost:8000/ner"), server, tmp_path)
+    names, score = re.fullmatch(r"(\[.*\])(\{.*\})", printed.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
+    assert [entity["word"] for entity in json.loads(names)] == ["George Washington", "United States"]
+    assert json.loads(score)["truncated"] is False
+
+
 def test_the_management_api_scales_by_hand(server: RunningServer, tmp_path: Path) -> None:
     run(block_with("sh", "Authorization: Bearer"), server, tmp_path)
     assert server.management.count_workers("resnet18").ready == 2

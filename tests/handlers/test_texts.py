@@ -6,18 +6,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.errors import RequestError
+from handlers.errors import PayloadTooLarge, RequestError
 from handlers.local import LocalContext, answer_batch
-from handlers.payloads import Payload
+from handlers.payloads import read_payload
 from handlers.settings import SettingsError
 from handlers.tasks import load_task
-from handlers.texts import TextHandler, cut_windows, make_slices, own_ranges
-from tests.tiny import NAMES, write_tiny_names, write_tiny_readability
+from handlers.texts import GROUP_TOKENS, cut_windows, group_texts, make_slices, own_ranges
+from tests.tiny import NAMES, VOCABULARY, write_tiny_names, write_tiny_readability
 
 LONG_WORD = "Chrome" + "book" * 175
 # What trips tokenizers: white space of every kind, NUL and other controls, emoji with joiners, combining marks,
@@ -216,15 +217,34 @@ def test_half_a_surrogate_pair_written_as_json_is_refused(names: Any) -> None:
             assert json.loads(body)[0]["start"] == 2  # a pair is one code point
 
 
-def test_text_has_to_be_utf_8() -> None:
-    def read(charset: str) -> str:
-        return Payload("Zo\u00eb".encode("latin-1"), f'text/plain; format=flowed; charset="{charset}"').read_text(
-            "text", 100, 100, 1
-        )
+@pytest.mark.parametrize(
+    ("content_type", "message"),
+    [
+        ('text/plain; format=flowed; charset="latin-1"', "charset"),
+        ("text/plain;charset = utf-16", "charset"),
+        ("text/plain; charset=UTF-8", "not valid UTF-8"),
+        ("text/plain; x-charset=latin-1", "not valid UTF-8"),
+        ("text/plainer", "content type"),
+        ("text/html", "content type"),
+    ],
+)
+def test_text_has_to_be_plain_and_in_utf_8(content_type: str, message: str) -> None:
+    # As TorchServe has it: of the body's own type it notes only the beginning.
+    headers = {"Content-Type": content_type, "body": {"content-type": content_type.partition(";")[0]}}
+    payload = read_payload({"body": "Zo\u00eb".encode("latin-1")}, headers)
+    with pytest.raises(RequestError, match=message):
+        payload.read_text("text", 100, 100, 1)
 
-    for charset, message in (("latin-1", "charset"), ("UTF-8", "not valid UTF-8")):
-        with pytest.raises(RequestError, match=message):
-            read(charset)
+
+def test_json_is_as_long_as_its_text_may_be() -> None:
+    headers = {"Content-Type": "application/json"}
+    longest = b'{"text": "' + b"\\ud83d\\ude00" * 10_000 + b'"}'
+    assert len(read_payload({"body": longest}, headers).read_text("text", 10, 10_000, 1)) == 10_000
+    around = b'{"text": "Ada", "more": [' + b"7, " * 60_000 + b"7]}"
+    with pytest.raises(PayloadTooLarge):
+        read_payload({"body": around}, headers).read_text("text", 10, 1000, 1)
+    digits = b'{"text": "Ada", "number": ' + b"9" * 50_000 + b"}"
+    assert read_payload({"body": digits}, headers).read_text("text", 10, 1000, 1) == "Ada"
 
 
 @settings(deadline=None, max_examples=60)
@@ -279,8 +299,33 @@ def test_settings_that_can_not_work_are_refused(
         start(folder, json.loads((folder / "settings.json").read_text())["task"])
 
 
-def test_a_text_handler_says_what_it_takes() -> None:
-    assert TextHandler.settings_type.input == "text"
+def test_long_texts_cost_a_batch_no_more_than_its_time(easy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where time runs out, the longest are not done; the others are answered, and the worker lives."""
+    clock = iter([0.0, 1.0, 29.0, 31.0, 32.0])  # the start, then before each group: half of 20 s is 10
+    monkeypatch.setattr("handlers.texts.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("handlers.texts.GROUP_TOKENS", 50)
+    answers = ask(easy, "the cat " * 200, "the cat", "the cat " * 100, "Ada")
+    assert [status for status, _ in answers] == [504, 200, 504, 200]
+    assert answers[0][1]["type"] == "DeadlineExceeded"
+
+
+@given(st.lists(st.integers(1, 30_000), max_size=40))
+def test_groups_hold_each_text_once_the_shortest_first(lengths: list[int]) -> None:
+    groups = group_texts(lengths)
+    order = [lengths[index] for group in groups for index in group]
+    assert order == sorted(lengths)
+    assert all(len(group) == 1 or sum(lengths[index] for index in group) <= GROUP_TOKENS for group in groups)
+
+
+def test_a_model_without_numbers_is_at_fault_for_its_text_alone(names: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        logits = model(ids, mask)
+        logits[(ids == VOCABULARY.index("Paris")).any(axis=1)] = np.nan
+        return logits
+
+    model = names.model
+    monkeypatch.setattr(names, "model", spoil)
+    assert [status for status, _ in ask(names, "Ada", "Paris", "New York")] == [200, 500, 200]
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
