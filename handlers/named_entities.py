@@ -9,6 +9,8 @@ from .probabilities import softmax
 from .texts import Array, Range, Text, TextHandler, TextSettings, own_ranges
 
 OUTSIDE = "O"
+TINY = 1e-9  # a probability that stands for none
+FORBIDDEN = -1e6  # beside the logarithms of probabilities
 
 
 class EntitySettings(TextSettings):
@@ -20,9 +22,9 @@ class Word(NamedTuple):
 
     start: int  # code points of the text
     end: int
-    type: str  # the likeliest
-    score: float  # its probability
-    begins: bool  # whether it is rather the first word of a name than a further one
+    type: str
+    score: float  # the probability of the type
+    begins: bool  # whether a name begins here, rather than goes on
 
 
 class NamedEntities(TextHandler):
@@ -50,28 +52,48 @@ def join_windows(outputs: Sequence[Array], windows: Sequence[Range], before: int
 
 
 def judge_words(probabilities: Array, labels: Sequence[str], request: Text) -> List[Word]:
-    """The words of a text, each with its type: the mean over its pieces decides.
+    """The words of a text, each with its type. ``probabilities`` is float (n, labels), of each piece.
 
-    ``probabilities`` is (n, labels). That a name begins or goes on is one type.
+    A word has the types that its pieces have in the mean, and begins a name as its first piece does.
     """
-    types = sorted({type_of(label) for label in labels})
-    to_types = np.array([[type_of(label) == each for each in types] for label in labels], np.float32)
     words, offsets = np.asarray(request.words), np.asarray(request.offsets)
     firsts = np.flatnonzero(np.append(True, words[1:] != words[:-1]))
     lasts = np.append(firsts[1:], len(words)) - 1
     means = np.add.reduceat(probabilities, firsts) / (lasts - firsts + 1)[:, None]
+    types = sorted({type_of(label) for label in labels})
+    kinds = [types.index(type_of(label)) for label in labels]
+    to_types = np.eye(len(types), dtype=np.float32)[kinds]  # (labels, types)
     by_type = means @ to_types
-    best = by_type.argmax(axis=1)
-    begins, goes_on = (
-        probabilities[firsts] @ np.array([label.startswith(prefix) for label in labels], np.float32)
-        for prefix in ("B-", "I-")
-    )
+    shares = probabilities[firsts] / np.maximum((probabilities[firsts] @ to_types)[:, kinds], TINY)
+    path = find_path(by_type[:, kinds] * shares, labels)
     places = [trim(request.text, *place) for place in zip(offsets[firsts, 0], offsets[lasts, 1])]
     return [
-        Word(start, end, types[kind], float(scores[kind]), bool(begin))
-        for (start, end), kind, scores, begin in zip(places, best, by_type, begins > goes_on)
+        Word(start, end, type_of(labels[label]), float(scores[kinds[label]]), labels[label].startswith("B-"))
+        for (start, end), label, scores in zip(places, path, by_type)
         if start < end
     ]
+
+
+def find_path(probabilities: Array, labels: Sequence[str]) -> List[int]:
+    """The likeliest labels, by index, of the words (n, labels) among those that IOB2 allows (Viterbi, 1967).
+
+    Inside a name is only what follows its beginning: so a name's second word is not called a place because it often
+    is one. A model that knows no beginnings is free.
+    """
+    inside = np.array([label.startswith("I-") and "B-" + type_of(label) in labels for label in labels])
+    same = np.array([[type_of(one) == type_of(other) for other in labels] for one in labels])
+    forbidden = np.where(inside & ~same, FORBIDDEN, 0)  # (label before, label)
+    logs = np.log(np.maximum(probabilities, TINY))
+    score = logs[0] + np.where(inside, FORBIDDEN, 0)
+    arrivals = []
+    for log in logs[1:]:
+        through = score[:, None] + forbidden
+        arrivals.append(through.argmax(axis=0))
+        score = through.max(axis=0) + log
+    path = [int(score.argmax())]
+    for arrival in reversed(arrivals):
+        path.append(int(arrival[path[-1]]))
+    return path[::-1]
 
 
 def type_of(label: str) -> str:
