@@ -23,8 +23,8 @@ class Readability(TextHandler):
         if self.settings.over_limit not in OVER_LIMIT:
             raise SettingsError("handler.over_limit must be one of %s" % ", ".join(OVER_LIMIT))
 
-    def cut(self, length: int) -> List[Range]:
-        windows = super().cut(length)
+    def cut(self, text: str, starts: Sequence[int]) -> List[Range]:
+        windows = super().cut(text, starts)
         return windows if self.settings.over_limit == "windows" or len(windows) == 1 else [(0, self.room)]
 
     def postprocess(self, output: Sequence[Array], request: Text) -> Dict[str, Any]:

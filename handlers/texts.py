@@ -2,6 +2,7 @@
 
 import os
 import time
+from bisect import bisect_left
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .base import Handler
 from .errors import DeadlineExceeded, UnusableInput
 from .payloads import Payload
+from .sentences import find_sentences
 from .settings import Settings, SettingsError
 
 Array = Any  # np.ndarray, which takes no parameters in the numpy of Python 3.6
@@ -31,6 +33,7 @@ class TextSettings(Settings):
     tokenizer: str = "tokenizer.json"  # as the library `tokenizers` writes it
     max_tokens: int  # of one window, special ones included: what the model takes
     overlap: int = 32  # tokens that neighbouring windows share
+    by_sentence: bool = False  # a window holds no more than one sentence: what is said of it depends on no other
     slice_tokens: int = 1024  # that one call of the model computes at most, unless one window is longer
     max_chars: int = 100000  # Unicode code points of a text
     min_chars: int = 1  # without the white space around it
@@ -87,12 +90,19 @@ class TextHandler(Handler):
             np.array(encoding.ids, np.int64),
             np.array(encoding.offsets, np.int32),
             np.array([-1 if word is None else word for word in encoding.word_ids], np.int32),
-            self.cut(len(encoding.ids)),
+            self.cut(text, [start for start, _ in encoding.offsets]),
         )
 
-    def cut(self, length: int) -> List[Range]:
-        """The windows of a text of so many tokens."""
-        return cut_windows(length, self.room, self.settings.overlap)
+    def cut(self, text: str, starts: Sequence[int]) -> List[Range]:
+        """The windows of a text whose tokens start at these offsets."""
+        firsts = [0]
+        if self.settings.by_sentence:
+            firsts = sorted({bisect_left(starts, offset) for offset in find_sentences(text)} - {len(starts)})
+        return [
+            (first + start, first + end)
+            for first, last in zip(firsts, [*firsts[1:], len(starts)])
+            for start, end in cut_windows(last - first, self.room, self.settings.overlap)
+        ]
 
     def inference(self, inputs: Sequence[Text]) -> List[Any]:
         """For each text what the model gives for each of its windows, or DeadlineExceeded.

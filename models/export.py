@@ -72,6 +72,8 @@ def trace(
     with warnings.catch_warnings():
         # torch's exporter calls a name of its own that it has given up.
         warnings.simplefilter("ignore", FutureWarning)
+        # It says so wherever two inputs have an axis in common.
+        warnings.filterwarnings("ignore", "# The axis name: ", UserWarning)
         program = torch.onnx.export(
             model.eval(),
             tuple(inputs.values()),

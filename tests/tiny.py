@@ -110,10 +110,10 @@ archive:
 """
 
 
-def write_tiny_names(folder: Path) -> None:
+def write_tiny_names(folder: Path, settings: str = "") -> None:
     """A model's folder: names by a list, whatever stands around them."""
     config = (
-        TEXT_CONFIG.replace("TASK", f"named_entities\n  labels: [{', '.join(LABELS)}]")
+        TEXT_CONFIG.replace("TASK", f"named_entities{settings}\n  labels: [{', '.join(LABELS)}]")
         .replace("TITLE", "Names")
         .replace("ROUTE", "\n  route: names")
     )

@@ -79,6 +79,11 @@ def names(folders: Callable[..., Path]) -> Any:
 
 
 @pytest.fixture(scope="module")
+def by_sentence(folders: Callable[..., Path]) -> Any:
+    return start(folders(write_tiny_names, "\n  by_sentence: true"), "named_entities")
+
+
+@pytest.fixture(scope="module")
 def easy(folders: Callable[..., Path]) -> Any:
     return start(folders(write_tiny_readability), "readability")
 
@@ -163,6 +168,22 @@ def test_a_document_of_100_000_characters_keeps_every_name(names: Any) -> None:
     assert len(text) > 99_000
     found = entities(names, text)
     assert [entity["start"] for entity in found] == [at for at in range(len(text)) if text.startswith("Paris", at)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.sampled_from(["Ada met Paris. ", "The cat sees New York! ", "Is Dr. Ada in? "]), min_size=1, max_size=40
+    )
+)
+def test_by_sentence_each_is_answered_as_alone(by_sentence: Any, parts: list[str]) -> None:
+    assert len(by_sentence.encode("".join(parts)).windows) == len(parts)
+    expected, offset = [], 0
+    for part in parts:
+        for entity in entities(by_sentence, part):
+            expected.append({**entity, "start": entity["start"] + offset, "end": entity["end"] + offset})
+        offset += len(part)
+    assert entities(by_sentence, "".join(parts)) == expected
 
 
 @pytest.mark.parametrize(

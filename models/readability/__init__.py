@@ -1,0 +1,1 @@
+"""BERT that scores how easy a text is to read."""
