@@ -9,11 +9,10 @@ END = re.compile(r"(?P<mark>[.!?\u2026])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2
 LONGEST_WORD = 20  # characters before a full stop that are looked at
 WORD = re.compile(r"[\w.]*\Z")
 # What a full stop follows without ending a sentence; initials and words with a stop inside (U.S.) are known as such.
-ABBREVIATIONS = frozenset(
-    (
-        "adm al apr assn aug bros capt cmdr co col corp dec dept dr feb fig ft gen gov hon inc jan jr jul jun lt ltd "
-        "maj mar mr mrs ms mt no nov oct pres prof rep rev sen sep sept sgt sr st univ v vs"
-    ).split()  # noqa: SIM905 (a list would be fifty lines)
+ABBREVIATION = re.compile(
+    r"adm|al|apr|assn|aug|bros|capt|cmdr|co|col|corp|dec|dept|dr|feb|fig|ft|gen|gov|hon|inc|jan|jr|jul|jun|lt|ltd|maj|"
+    r"mar|mr|mrs|ms|mt|no|nov|oct|pres|prof|rep|rev|sen|sept?|sgt|sr|st|univ|vs?",
+    re.IGNORECASE,
 )
 
 
@@ -34,4 +33,4 @@ def ends_sentence(text: str, end: "re.Match[str]") -> bool:
     match = WORD.search(text[max(0, end.start() - LONGEST_WORD) : end.start()])
     word = match.group() if match else ""
     is_initial = len(word) == 1 and word.isalpha()
-    return not (is_initial or "." in word or word.lower() in ABBREVIATIONS)
+    return not (is_initial or "." in word or ABBREVIATION.fullmatch(word))
