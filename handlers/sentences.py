@@ -10,7 +10,7 @@ LONGEST_WORD = 20  # characters before a full stop that are looked at
 WORD = re.compile(r"[\w.]*\Z")
 # What a full stop follows without ending a sentence; initials and words with a stop inside (U.S.) are known as such.
 ABBREVIATION = re.compile(
-    r"adm|al|apr|assn|aug|bros|capt|cmdr|co|col|corp|dec|dept|dr|feb|fig|ft|gen|gov|hon|inc|jan|jr|jul|jun|lt|ltd|maj|"
+    r"adm|al|apr|assn|aug|bros|capt|cmdr|co|col|corp|dec|dept|dr|feb|fig|fr|ft|gen|gov|hon|inc|jan|jr|jul|jun|lt|ltd|maj|"
     r"mar|mr|mrs|ms|mt|no|nov|oct|pres|prof|rep|rev|sen|sept?|sgt|sr|st|univ|vs?",
     re.IGNORECASE,
 )

@@ -56,13 +56,16 @@ class TextHandler(Handler):
     settings: TextSettings
 
     def prepare(self, model_dir: str) -> None:
-        """Reads the tokenizer, and finds out what it puts around a window. Raises SettingsError."""
         from tokenizers import Tokenizer
 
+        self.use_tokenizer(Tokenizer.from_file(os.path.join(model_dir, self.settings.tokenizer)))
+
+    def use_tokenizer(self, tokenizer: Any) -> None:
+        """Sets the tokenizer, and finds out what it puts around a window. Raises SettingsError."""
         self.inputs = self.model.names or list(INPUTS[:2])
         if not set(INPUTS[:2]) <= set(self.inputs) <= set(INPUTS):
             raise SettingsError("The model takes %s; a text handler has %s" % (self.inputs, list(INPUTS)))
-        self.tokenizer = Tokenizer.from_file(os.path.join(model_dir, self.settings.tokenizer))
+        self.tokenizer = tokenizer
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self.tokenizer.encode_special_tokens = True  # "[SEP]" in a text is five characters like others

@@ -99,6 +99,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
     """Writes the network's weights as float16, under the names of the checkpoint."""
     halves = {name.removeprefix(PREFIX): value.half().contiguous() for name, value in network.state_dict().items()}
     save_file(halves, path)
+    path.chmod(0o644)  # as other files, where safetensors lets only their owner read
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

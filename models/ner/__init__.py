@@ -1,0 +1,1 @@
+"""A small DistilBERT that finds the names of people, organisations, places and the like in English text."""
