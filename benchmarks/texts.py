@@ -137,7 +137,7 @@ def quality_of(model: str) -> str:
     """What the shipped model reaches on its test data, from its figures."""
     figures: dict[str, Any] = json.loads((ROOT / "models" / model / "figures.json").read_text())
     if model == "ner":
-        return f"F1 {figures['wikigold_test']['all']['f1']}"
+        return f"F1 {figures['corpora']['wikigold_test']['all']['f1']}"
     return f"RMSE {figures['test']['rmse']}"
 
 
