@@ -3,12 +3,13 @@
 import csv
 import json
 import random
+import shutil
 import statistics
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ DOCUMENT_WORDS = 1000
 SHORT_WORDS = (18, 26)  # about 30 tokens
 PASSAGE_WORDS = (140, 200)  # as the excerpts of CommonLit have
 BRIEF_WORDS = (5, 60)
+RUNTIMES = ("onnxruntime", "openvino")
 CLIENTS = 50
 SMALL_REQUESTS = 3000
 WARM_UP_REQUESTS = 8
@@ -123,13 +125,17 @@ def measure_small(server: MeasuredServer, sample: Path) -> Row:
     return measured(server, run)
 
 
-def build_full_size(model: str, scratch: Path) -> Path:
-    """The full-size model with random weights: as a checkpoint and as an archive, both in the scratch folder."""
+def build_full_size(model: str, scratch: Path, *runtimes: str) -> Path:
+    """The full-size model with random weights: as a checkpoint, and as an archive for each runtime, in that folder."""
     subprocess.run(
         [ROOT / ".venv-train/bin/python", "-m", "benchmarks.peers.full_size", model, scratch], cwd=ROOT, check=True
     )
-    command = [ROOT / ".venv/bin/marina", "archive", f"{model}-base", "--models", scratch, "--out", scratch]
-    subprocess.run(command, cwd=ROOT, check=True)
+    for runtime in runtimes:
+        folder = shutil.copytree(scratch / f"{model}-base", scratch / f"{model}-{runtime}")
+        config = folder / "model-config.yaml"
+        config.write_text(config.read_text().replace("runtime: onnxruntime", f"runtime: {runtime}"))
+        command: list[str | Path] = [ROOT / ".venv/bin/marina", "archive", folder.name]
+        subprocess.run([*command, "--models", scratch, "--out", scratch], cwd=ROOT, check=True)
     return scratch
 
 
@@ -148,11 +154,11 @@ def measure_ner(rounds: int, options: list[str]) -> list[Row]:
     sample = next(path for path in SAMPLES if path.parts[-3] == "ner")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        scratch = build_full_size("ner", Path(name))
+        scratch = build_full_size("ner", Path(name), *RUNTIMES[:1])
         environment = {"CHECKPOINT": str(scratch / "checkpoint")}
         peer = "fastapi, transformers pipeline"
         app = ("transformers_pipeline", "/ner", sample)
-        ours = stack.enter_context(marina(scratch, "ner-base", sample, options))
+        ours = stack.enter_context(marina(scratch, f"ner-{RUNTIMES[0]}", sample, options))
         once = stack.enter_context(fastapi(peer, "built once, float32", *app, environment | {"REBUILD": "0"}))
         old = stack.enter_context(fastapi(peer, "built for each request, float32", *app, environment))
         for server in (ours, once):
@@ -174,22 +180,25 @@ def measure_readability(rounds: int, options: list[str], excerpts: Path | None) 
     sample = next(path for path in SAMPLES if path.parts[-3] == "readability")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        scratch = build_full_size("readability", Path(name))
+        scratch = build_full_size("readability", Path(name), *RUNTIMES)
         environment = {"MODEL": str(scratch / "readability-base")}
         app = ("padded_onnx", "/predict", sample)
-        ours = stack.enter_context(marina(scratch, "readability-base", sample, options))
         peer = stack.enter_context(
             fastapi("fastapi, onnxruntime", "padded to 300, float32, one by one", *app, environment)
         )
+        servers = [peer]
+        for runtime in RUNTIMES:
+            ours = stack.enter_context(marina(scratch, f"readability-{runtime}", sample, options))
+            servers.append(replace(ours, settings=f"{runtime}, {ours.settings}"))
         common = {**describe_run(), "model": "BERT-base", "quality": "random weights"}
         workloads = {"excerpts of CommonLit" if excerpts else "passages": passages, "texts of 5 to 60 words": brief}
-        for server in (ours, peer):
+        for server in servers:
             ask_all(server.url, brief[:WARM_UP_REQUESTS], WARM_UP_REQUESTS)
         for number in range(1, rounds + 1):
             for workload, texts in workloads.items():
                 scores: dict[str, list[float]] = {}
                 head = {**common, "round": number}
-                rows += [head | measure_texts(server, workload, texts, scores) for server in (peer, ours)]
+                rows += [head | measure_texts(server, workload, texts, scores) for server in servers]
     return rows + measure_shipped("readability", rounds, options, common)
 
 

@@ -27,7 +27,9 @@ def build_ner() -> tuple[Any, dict[str, Any]]:
     labels = dict(enumerate(LABELS))
     config = transformers.DistilBertConfig(vocab_size=PIECES, id2label=labels, attn_implementation="eager")
     model = transformers.DistilBertForTokenClassification(config)
-    return Logits(model), {"labels": list(LABELS), "max_tokens": max_tokens(model)}
+    # As `python -m models.ner.export --from` would write them.
+    longest = max_tokens(model)
+    return Logits(model), {"labels": list(LABELS), "max_tokens": longest, "overlap": longest // 4, "by_sentence": False}
 
 
 def build_readability() -> tuple[Any, dict[str, Any]]:
