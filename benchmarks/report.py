@@ -38,9 +38,9 @@ tokens. A document has 1,000 words, a short text 18 to 26, about 30 tokens. "All
 requests that were sent together was answered. DistilBERT-base has random weights, on which speed does not depend. The
 shipped model is asked by `ab -k -l -c 50`."""
 READABILITY = """\
-The peer is what the first readability service was: FastAPI around the same ONNX graph, every text padded or cut to 300
-tokens, one by one, in ONNX Runtime. Marina cuts at 300 tokens here as well; the scores differ by {difference} at most. BERT-base has
-random weights, on which speed does not depend. The shipped model is asked by `ab -k -l -c 50`."""
+The peer is what the first readability service was: FastAPI around the same ONNX graph in ONNX Runtime, every text
+padded or cut to 300 tokens, one by one. Marina cuts at 300 tokens here as well; the scores differ by {difference} at
+most. BERT-base has random weights, on which speed does not depend. The shipped model is asked by `ab -k -l -c 50`."""
 README = """\
 | measured | Marina | beside it | |
 |---|---:|---:|---:|
@@ -133,7 +133,7 @@ REPORTS = (
     Report(
         "readability.csv",
         "Readability: BERT-base, and the shipped model",
-        "one padded text after another in ONNX Runtime behind FastAPI",
+        "a padded text after another in ONNX Runtime behind FastAPI",
         READABILITY,
         (
             *(
