@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from marina.catalog import find_archives
+from marina.archive import build_archive
+from marina.catalog import find_archives, read_served
+from marina.door import list_predictions
 from marina.errors import MarinaError
 from marina.java import find_java, java_version
+from marina.model_config import read_model_config
 from marina.ports import claim_ports
 from marina.run_folder import create_run_folder, folder_of, remove_run_folder, write_private
+from tests.tiny import write_tiny_names
 
 
 def test_a_free_port_is_given_and_a_busy_one_is_named() -> None:
@@ -61,3 +65,31 @@ def test_a_run_folder_that_a_dead_server_left_is_cleared(monkeypatch: pytest.Mon
 def test_a_private_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     write_private(tmp_path / "key", "secret")
     assert stat.S_IMODE(os.stat(tmp_path / "key").st_mode) == 0o600
+
+
+def test_two_archives_can_not_have_one_route(tmp_path: Path) -> None:
+    for name in ("names", "others"):
+        write_tiny_names(tmp_path / name)
+        build_archive(tmp_path / name, tmp_path)
+    names, others = (read_served(tmp_path / f"{name}.mar") for name in ("names", "others"))
+    assert list_predictions([names])["/names"] == "names"
+    with pytest.raises(MarinaError, match="names and others both want /names"):
+        list_predictions([names, others])
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (("route: names", "route: predictions"), "archive.route"),
+        (("route: names", "route: a/b"), "archive.route"),
+        (("route: names", 'route: "x; y"'), "archive.route"),
+        (('version: "1.0"', f'version: "{"1" * 300}"'), "archive.version"),
+    ],
+)
+def test_what_becomes_an_address_is_plain(tmp_path: Path, change: tuple[str, str], key: str) -> None:
+    write_tiny_names(tmp_path / "names")
+    config = tmp_path / "names/model-config.yaml"
+    assert change[0] in config.read_text()
+    config.write_text(config.read_text().replace(*change))
+    with pytest.raises(MarinaError, match=key):
+        read_model_config(config.parent)
