@@ -46,7 +46,8 @@ README = """\
 |---|---:|---:|---:|
 {lines}
 
-Each line is one run on {machine}, float32, with the same weights on both sides; beside Marina: {peers}.
+Each line is the median of three rounds in one run on {machine}, float32, with the same weights on both sides;
+DistilBERT-base and BERT-base have random ones, on which speed does not depend. Beside Marina: {peers}.
 [How it was measured](docs/performance.md).
 """
 COLUMNS = {
@@ -107,6 +108,19 @@ class Report:
         workloads = {row.get("workload", "") for row in rows}
         return [each for each in self.comparisons if each.workload in workloads]
 
+    def lines(self, rows: Rows) -> list[str]:
+        """The comparisons as lines of the README's table, and the shipped model by itself."""
+        lines = [each.line(rows) for each in self.compare(rows)]
+        shipped = [row for row in rows if row.get("model") == "shipped"]
+        if shipped:
+            speed, memory = median(shipped, "requests_per_s"), median(shipped, "worker_rss_mb")
+            name = Path(self.file).stem
+            lines.append(
+                f"| shipped {name} ({shipped[0]['quality']}), 50 clients "
+                f"| {short(speed)} requests/s, worker {short(memory)} MB | | |"
+            )
+        return lines
+
 
 REPORTS = (
     Report(
@@ -157,7 +171,7 @@ def write_reports(root: Path = ROOT) -> None:
     sections = [HEAD, *(write_section(report, rows) for report, rows in runs)]
     (root / "docs/performance.md").write_text("\n".join(sections))
     values = {
-        "lines": "\n".join(each.line(rows) for report, rows in runs for each in report.compare(rows)),
+        "lines": "\n".join(line for report, rows in runs for line in report.lines(rows)),
         "machine": runs[0][1][0]["machine"],
         "peers": ", ".join(report.peer for report, _ in runs),
     }

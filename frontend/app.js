@@ -73,6 +73,7 @@ function facts(model) {
   return [
     `${model.name}, version ${model.version}`,
     ...(labels.length > 6 ? [`${labels.length} labels`] : labels.length ? [labels.join(", ")] : []),
+    ...(model.license ? [model.license] : []),
   ];
 }
 

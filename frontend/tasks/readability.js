@@ -10,15 +10,14 @@ export { commandForText as command } from "../inputs/text.js";
 
 // From the hardest to the easiest, as a teacher would say it.
 const LEVELS = [
-  "Hard: adult and academic texts",
-  "Demanding: upper secondary",
-  "Middle grades",
-  "Easy: primary school",
-  "For beginning readers",
+  "Very hard for school readers",
+  "Hard for school readers",
+  "Of middling difficulty",
+  "Easy for school readers",
+  "Very easy for school readers",
 ];
-// Scores between the levels: these shares of the graded texts are harder, where the model's figures say so.
+// The levels meet at scores that these shares of the graded school texts lie below, by the model's figures.
 const SHARES = ["0.05", "0.25", "0.75", "0.95"];
-const BANDS = [-2.2, -1.3, -0.6, 0.2];
 
 export const input = (model, ask, signal) => textInput(model, ask, signal, "Score it");
 
@@ -30,20 +29,22 @@ export function answer(said, model) {
     });
   }
   const bands = bandsOf(model);
+  const levels = bands.length ? LEVELS : [`A score of ${scoreInWords(said.score)}`]; // of a scale not known here
   const level = bands.filter((threshold) => said.score >= threshold).length;
   const examples = examplesOf(model);
   return [
-    element("p", { class: "level" }, LEVELS[level]),
+    element("p", { class: "level" }, levels[level]),
     element("p", { class: "comparison" }, compareInWords(said.score, examples)),
-    drawGauge(said.score, { examples, bands, levels: LEVELS, level }),
-    element("p", { class: "scored" }, sentences(said)),
+    drawGauge(said.score, { examples, bands, levels, level }),
+    element("p", { class: "scored" }, sentences(said, bands)),
   ];
 }
 
+/** The scores between the levels; none where the model has no figures. */
 function bandsOf({ quality }) {
   const bands = SHARES.map((share) => quality?.quantiles?.[share]);
   const rising = bands.every((value, index) => Number.isFinite(value) && (index === 0 || value > bands[index - 1]));
-  return rising ? bands : BANDS;
+  return rising ? bands : [];
 }
 
 /** The model's samples whose score stands in its figures, the hardest first. */
@@ -54,9 +55,11 @@ function examplesOf({ samples = [], quality }) {
     .sort((one, other) => one.score - other.score);
 }
 
-function sentences({ score, tokens, windows, truncated }) {
+function sentences({ score, tokens, windows, truncated }, bands) {
   return [
-    `The score is ${scoreInWords(score)} on the CommonLit scale, where higher is easier.`,
+    `The score is ${scoreInWords(score)}; higher is easier.`,
+    bands.length && "The levels part the school texts that the model was taught with: the hardest and the easiest 5%, "
+      + "the next 20% at both ends, and the half between them.",
     Number.isFinite(tokens) && `The model read ${countInWords(tokens, "token")}.`,
     windows > 1 && `The text was scored in ${windows} parts, weighted by their length.`,
     truncated && "Only the beginning was scored, the rest is over the model's limit.",

@@ -5,6 +5,7 @@ Another one is a checkpoint of Hugging Face for token classification, from the h
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from models.checkpoints import Logits, max_tokens, read_checkpoint, transformers, write_graph, write_model
@@ -35,7 +36,7 @@ handler:
   max_bytes: 1000000
 
 archive:
-  title: Named entities
+  title: {title}
   description: {description}
   version: "1.0"
   license: As the checkpoint's.
@@ -62,7 +63,11 @@ def pack_checkpoint(id_or_dir: str, out: Path) -> Path:
     graph = write_model(out, Logits(model), tokenizer, "logits")
     description = f"Finds names in a text, with {Path(id_or_dir).name}."
     config = CONFIG.format(
-        labels=json.dumps(labels), max_tokens=longest, overlap=longest // 4, description=json.dumps(description)
+        labels=json.dumps(labels),
+        max_tokens=longest,
+        overlap=longest // 4,
+        title=json.dumps(f"Named entities, {out.resolve().name}"),
+        description=json.dumps(description),
     )
     (out / "model-config.yaml").write_text(config, encoding="utf-8")
     return graph
@@ -84,7 +89,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.source and options.out.resolve() == HERE:
         parser.error("--from needs --out, for a folder of its own")
-    print(pack_checkpoint(options.source, options.out) if options.source else export_tagger(options.out))
+    try:
+        print(pack_checkpoint(options.source, options.out) if options.source else export_tagger(options.out))
+    except (ValueError, OSError) as error:
+        sys.exit(f"{options.source}: {error}")
 
 
 if __name__ == "__main__":

@@ -86,8 +86,14 @@ def write_config(folder: Path, max_tokens: int, start: str | None) -> None:
         return
     text = (HERE / CONFIG).read_text(encoding="utf-8")
     text = re.sub(r"(max_tokens: )\d+", rf"\g<1>{max_tokens}", text)
-    terms = f"Made from {start} and a training set; the terms of both apply." if start else "As the training set's."
-    text = re.sub(r"(?m)^(  license: ).*$", lambda found: found[1] + repr(terms), text)
+    text = re.sub(r"(?m)^  route: .*\n", "", text)  # the shipped model's, and there can be one
+    name = Path(start).name if start else ""  # no path of this machine: what stands here is shown to the world
+    values = {
+        "title": f"Readability, {folder.resolve().name}",
+        "license": f"Made from {name} and a training set; the terms of both apply." if start else "The training set's.",
+    }
+    for key, value in values.items():
+        text = re.sub(rf"(?m)^(  {key}: ).*$", lambda found, value=value: found[1] + json.dumps(value), text)
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
