@@ -56,6 +56,7 @@ function show(model) {
 
   document.title = `${model.title} · Marina`;
   announce(model.title, model.description);
+  byId("terms").textContent = model.license ?? "";
   byId("facts").replaceChildren(...facts(model).map((fact) => element("li", {}, fact)));
   for (const link of byId("models").children) {
     if (link.hash === address(model)) link.setAttribute("aria-current", "page");
@@ -73,7 +74,6 @@ function facts(model) {
   return [
     `${model.name}, version ${model.version}`,
     ...(labels.length > 6 ? [`${labels.length} labels`] : labels.length ? [labels.join(", ")] : []),
-    ...(model.license ? [model.license] : []),
   ];
 }
 

@@ -62,6 +62,7 @@ def test_the_legend_counts_and_the_list_tells_the_types_in_words(page: Page) -> 
     )
     expect(page.locator(".entity").first).to_have_attribute("title", "Person, 96.8%")
     expect(page.locator("#facts")).to_contain_text("PER, LOC, MISC")
+    expect(page.locator("#terms")).to_have_text("Apache-2.0")
 
 
 def test_the_score_is_told_to_the_pointer_and_to_the_keyboard(page: Page) -> None:
