@@ -30,8 +30,6 @@ CLIENTS = 50
 SMALL_REQUESTS = 3000
 WARM_UP_REQUESTS = 8
 
-Measure = Callable[[MeasuredServer], Row]
-
 
 def make_texts(count: int, words: tuple[int, int], seed: int = 0) -> list[str]:
     """Passages of the samples' words, one after another, of lengths drawn between the two."""
@@ -94,17 +92,17 @@ def measure_documents(server: MeasuredServer, documents: Sequence[str], at_once:
     return measured(server, run)
 
 
-def measure_texts(server: MeasuredServer, name: str, texts: Sequence[str], scores: dict[str, list[float]]) -> Row:
-    """Many texts at once; ``scores`` collects what each server says of them, the first one to be compared with."""
+def measure_texts(server: MeasuredServer, name: str, texts: Sequence[str], expected: list[float]) -> Row:
+    """Many texts at once. Where they are scored, the first server's fill ``expected``, to be compared with."""
 
     def run() -> tuple[Load, Row]:
         load, answers = ask_all(server.url, texts, CLIENTS)
         row: Row = {"workload": name, "requests": len(texts), "clients": CLIENTS}
         if all(isinstance(answer.body, dict) for answer in answers):
-            mine = scores.setdefault(name, [answer.body["score"] for answer in answers])
-            row["largest_score_difference"] = round(
-                max(abs(answer.body["score"] - score) for answer, score in zip(answers, mine, strict=True)), 7
-            )
+            scores = [answer.body["score"] for answer in answers]
+            expected[:] = expected or scores
+            difference = max(abs(score - other) for score, other in zip(scores, expected, strict=True))
+            row["largest_score_difference"] = round(difference, 7)
         return load, row
 
     return measured(server, run)
@@ -115,12 +113,7 @@ def measure_small(server: MeasuredServer, sample: Path) -> Row:
 
     def run() -> tuple[Load, Row]:
         load = run_ab(server.url, sample, "text/plain", SMALL_REQUESTS, CLIENTS)
-        return load, {
-            "workload": f"sample {sample.stem}",
-            "requests": SMALL_REQUESTS,
-            "clients": CLIENTS,
-            "group_ms": "",
-        }
+        return load, {"workload": f"sample {sample.stem}", "requests": SMALL_REQUESTS, "clients": CLIENTS}
 
     return measured(server, run)
 
@@ -169,7 +162,7 @@ def measure_ner(rounds: int, options: list[str]) -> list[Row]:
             for server in (ours, once, old):
                 rows.append(head | measure_documents(server, documents, 1))
                 rows.append(head | measure_documents(server, documents, 3))
-            rows += [head | measure_texts(server, "50 short texts at once", short, {}) for server in (ours, once)]
+            rows += [head | measure_texts(server, "50 short texts at once", short, []) for server in (ours, once)]
     return rows + measure_shipped("ner", rounds, options, common)
 
 
@@ -196,9 +189,9 @@ def measure_readability(rounds: int, options: list[str], excerpts: Path | None) 
             ask_all(server.url, brief[:WARM_UP_REQUESTS], WARM_UP_REQUESTS)
         for number in range(1, rounds + 1):
             for workload, texts in workloads.items():
-                scores: dict[str, list[float]] = {}
+                expected: list[float] = []
                 head = {**common, "round": number}
-                rows += [head | measure_texts(server, workload, texts, scores) for server in servers]
+                rows += [head | measure_texts(server, workload, texts, expected) for server in servers]
     return rows + measure_shipped("readability", rounds, options, common)
 
 

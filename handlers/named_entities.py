@@ -56,7 +56,7 @@ def judge_words(probabilities: Array, labels: Sequence[str], request: Text) -> L
 
     A word has the types that its pieces have in the mean, and begins a name as its first piece does.
     """
-    words, offsets = np.asarray(request.words), np.asarray(request.offsets)
+    words, offsets = request.words, request.offsets
     firsts = np.flatnonzero(np.append(True, words[1:] != words[:-1]))
     lasts = np.append(firsts[1:], len(words)) - 1
     means = np.add.reduceat(probabilities, firsts) / (lasts - firsts + 1)[:, None]

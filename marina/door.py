@@ -48,14 +48,15 @@ class Door:
     """nginx in front of one TorchServe."""
 
     def __init__(self, run: Path, host: str, ports: Ports, archives: Sequence[ServedArchive], deadline_s: int):
+        predictions = list_predictions(archives)
         self.run = run
         self.nginx = find_nginx()
         self.values: dict[str, Any] = {
             "run": run,
             "host": bracket(host),
             "ports": ports,
-            "predictions": list_predictions(archives),
-            "addresses": "|".join(re.escape(address) for address in list_predictions(archives)),
+            "predictions": predictions,
+            "addresses": "|".join(map(re.escape, predictions)),
             "max_request_bytes": max_request_bytes(archives),
             "most_large_bodies": most_large_bodies(archives),
             "deadline_s": deadline_s,

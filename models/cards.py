@@ -19,6 +19,11 @@ def write_card(card: str, figures: dict[str, Any], tables: Sequence[Table]) -> s
     return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
 
 
+def list_values(values: dict[str, Any], names: dict[str, str]) -> list[str]:
+    """A table's lines of a name and a value: ``names`` maps keys of the values to what people read."""
+    return [f"| {name} | {values[key]} |" for key, name in names.items()]
+
+
 def run(folder: Path, tables: Sequence[Table]) -> None:
     """The command of a model's ``card.py``: writes the card, or with ``--check`` exits with 1 if it is out of date."""
     parser = argparse.ArgumentParser(description=f"Writes the figures of {folder.name} into its card.")

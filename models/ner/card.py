@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from models.cards import run
+from models.cards import list_values, run
 
 KINDS = ("all", "PER", "ORG", "LOC", "MISC")
 
@@ -30,7 +30,6 @@ def types_table(figures: dict[str, Any]) -> list[str]:
 
 def training_table(figures: dict[str, Any]) -> list[str]:
     """The recipe's values."""
-    training = figures["training"]
     names = {
         "layers": "layers",
         "width": "width",
@@ -45,12 +44,7 @@ def training_table(figures: dict[str, Any]) -> list[str]:
         "seed": "seed",
     }
     parameters = f"| parameters | {figures['parameters'] / 1e6:.1f} million |"
-    return [
-        "| training | |",
-        "|---|---|",
-        parameters,
-        *(f"| {name} | {training[key]} |" for key, name in names.items()),
-    ]
+    return ["| training | |", "|---|---|", parameters, *list_values(figures["training"], names)]
 
 
 def found_in_words(found: list[list[Any]]) -> str:

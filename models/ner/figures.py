@@ -1,6 +1,5 @@
 """Measures the shipped weights on corpora and samples: ``python -m models.ner.figures --data DIR``."""
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from torch import nn
 
+from models.figures import run
 from models.iob2 import read_sentences
 from models.ner.decoding import agreement, describe_scores, find_entities, judge
 from models.ner.model import load_model
@@ -48,15 +48,5 @@ def write_figures(folder: Path, data: Path, training: dict[str, Any]) -> dict[st
     return figures
 
 
-def main() -> None:
-    """Measures again what the weights do, and keeps what the file says of the training."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the corpora")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder with the weights (default: the model's own)")
-    options = parser.parse_args()
-    training = json.loads((options.out / "figures.json").read_text(encoding="utf-8"))["training"]
-    print(json.dumps(write_figures(options.out, options.data, training), indent=2, ensure_ascii=False))
-
-
 if __name__ == "__main__":
-    main()
+    run(HERE, "folder of the corpora", write_figures)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from models.cards import run
+from models.cards import list_values, run
 
 HERE = Path(__file__).parent
 
@@ -76,7 +76,7 @@ def training_table(figures: dict[str, Any]) -> list[str]:
     first, second = training["learning"], training["fitting"]
     for key in first:
         lines.append(f"| {key.replace('_', ' ')} | {first[key]} | {second[key]} |")
-    return [*lines, *(f"| {name} | {training[key]} | |" for key, name in names.items())]
+    return [*lines, *(f"{line} |" for line in list_values(training, names))]
 
 
 TABLES = (splits_table, lengths_table, scale_table, samples_table, training_table)

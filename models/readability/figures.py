@@ -1,6 +1,5 @@
 """Measures the trained weights on excerpts and samples: ``python -m models.readability.figures --data DIR``."""
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from models.figures import run
 from models.readability.data import Excerpts, Splits, read_splits
 from models.readability.export import HERE
 from models.readability.model import Scores, load_model
@@ -85,15 +85,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]")  # noqa: S106
 
 
-def main() -> None:
-    """Measures again what the weights do, and keeps what the file says of the training."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train.csv, dev.csv and test.csv")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder with the weights (default: the model's own)")
-    options = parser.parse_args()
-    training = json.loads((options.out / "figures.json").read_text())["training"]
-    print(json.dumps(write_figures(options.out, read_splits(options.data), training), indent=2))
-
-
 if __name__ == "__main__":
-    main()
+    run(
+        HERE,
+        "folder with train.csv, dev.csv and test.csv",
+        lambda folder, data, training: write_figures(folder, read_splits(data), training),
+    )

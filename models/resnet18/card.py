@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from models.cards import run
+from models.cards import list_values, run
 from models.resnet18.model import LABELS
 
 HERE = Path(__file__).parent
@@ -41,7 +41,6 @@ def confusion_table(figures: dict[str, Any]) -> list[str]:
 
 def training_table(figures: dict[str, Any]) -> list[str]:
     """The recipe's values."""
-    training = figures["training"]
     names = {
         "start": "first weights",
         "photos": "training photos",
@@ -53,7 +52,7 @@ def training_table(figures: dict[str, Any]) -> list[str]:
         "learning_rate": "highest learning rate",
         "weight_decay": "weight decay",
     }
-    return ["| training | |", "|---|---|", *(f"| {name} | {training[key]} |" for key, name in names.items())]
+    return ["| training | |", "|---|---|", *list_values(figures["training"], names)]
 
 
 def samples_table(figures: dict[str, Any]) -> list[str]:

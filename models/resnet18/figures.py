@@ -1,6 +1,5 @@
 """Measures the shipped weights on photos and samples: ``python -m models.resnet18.figures --data DIR``."""
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from handlers.images import decode_image, resize_and_crop
+from models.figures import run
 from models.resnet18.data import MAX_PIXELS, RESIZE, SIZE, Judged, list_photos, load_judged
 from models.resnet18.model import LABELS, PixelClassifier, load_model
 
@@ -59,15 +59,5 @@ def write_figures(folder: Path, data: Path, training: dict[str, Any]) -> dict[st
     return figures
 
 
-def main() -> None:
-    """Measures again what the weights do, and keeps what the file says of the training."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with dev and test, each with ants and bees")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder with the weights (default: the model's own)")
-    options = parser.parse_args()
-    training = json.loads((options.out / "figures.json").read_text())["training"]
-    print(json.dumps(write_figures(options.out, options.data, training), indent=2))
-
-
 if __name__ == "__main__":
-    main()
+    run(HERE, "folder with dev and test, each with ants and bees", write_figures)
