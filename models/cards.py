@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ def write_card(card: str, figures: dict[str, Any], tables: Sequence[Table]) -> s
 def list_values(values: dict[str, Any], names: dict[str, str]) -> list[str]:
     """A table's lines of a name and a value: ``names`` maps keys of the values to what people read."""
     return [f"| {name} | {values[key]} |" for key, name in names.items()]
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    """The 95 % confidence interval of a share of ``count`` pictures. Wilson's formula, 1927."""
+    z = 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return middle - reach, middle + reach
 
 
 def run(folder: Path, tables: Sequence[Table]) -> None:

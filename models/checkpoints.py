@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.export import export_graph
 from models.operators import import_torchvision
+from models.weights import load_weights, save_weights
 
 import_torchvision()  # before transformers, which imports it wherever it is installed
 
@@ -20,7 +20,6 @@ import transformers  # noqa: E402
 
 WEIGHTS, TOKENIZER = "weights.safetensors", "tokenizer.json"
 PADDED = -10_000.0  # the score of padding, next to which exp() is 0
-PREFIX = "network."  # of the names inside Logits; the file holds the names of the checkpoint
 
 
 class Logits(nn.Module):
@@ -93,20 +92,6 @@ def write_tokenizer(tokenizer: transformers.PreTrainedTokenizerFast, path: Path)
     backend.no_truncation()
     backend.no_padding()
     backend.save(str(path))
-
-
-def save_weights(network: nn.Module, path: Path) -> None:
-    """Writes the network's weights as float16, under the names of the checkpoint."""
-    halves = {name.removeprefix(PREFIX): value.half().contiguous() for name, value in network.state_dict().items()}
-    save_file(halves, path)
-    path.chmod(0o644)  # as other files, where safetensors lets only their owner read
-
-
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Sets the network's weights from a safetensors file that ``save_weights`` wrote, as float32."""
-    stored = load_file(path)
-    names = {name: name.removeprefix(PREFIX) for name in network.state_dict()}
-    network.load_state_dict({name: stored[key].float() for name, key in names.items()})
 
 
 def write_graph(weights: Path, network: nn.Module, output_name: str) -> Path:

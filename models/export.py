@@ -46,8 +46,9 @@ def export_graph(
     inputs: dict[str, Tensor],
     outputs: list[str],
     dynamic: dict[str, dict[int, str]],
+    file: str = "graph.onnx",
 ) -> Path:
-    """Writes ``graph.onnx`` beside ``weights`` and gives its path; the same bytes each time.
+    """Writes ``file`` beside ``weights`` and gives its path; the same bytes each time.
 
     ``model`` holds the weights of the file ``weights`` (safetensors, float16), in float32. ``inputs`` are an
     example of its arguments, in order, with at least 2 along each axis that ``dynamic`` names:
@@ -58,7 +59,7 @@ def export_graph(
     graph = rewrite(optimize(graph), [GELU])
     point_to_weights(graph, hidden, weights)
     strip(graph)
-    path = weights.with_name("graph.onnx")
+    path = weights.with_name(file)
     path.write_bytes(graph.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(path))
     return path

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from models.checkpoints import WEIGHTS, Logits, load_weights, transformers
+from models.checkpoints import WEIGHTS, Logits, transformers
+from models.weights import load_weights
 
 TYPES = ("PER", "ORG", "LOC", "MISC")
 LABELS = ("O", *(f"{prefix}-{kind}" for kind in TYPES for prefix in ("B", "I")))

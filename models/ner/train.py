@@ -9,7 +9,6 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from models.checkpoints import save_weights
 from models.iob2 import read_sentences
 from models.ner.data import Windows
 from models.ner.decoding import judge
@@ -20,6 +19,7 @@ from models.ner.pieces import Pieces
 from models.ner.recipe import Recipe
 from models.ner.training import Training
 from models.ner.vocabulary import learn_vocabulary, wrap
+from models.weights import save_weights
 
 HERE = Path(__file__).parent
 HEADINGS = "epoch  training loss  dev precision  dev recall  dev F1"

@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints import Logits, load_weights
+from models.checkpoints import Logits
 from models.readability.recipe import Recipe
+from models.weights import load_weights
 
 # models.checkpoints comes first: it makes transformers importable.
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel  # type: ignore[import-untyped]  # isort: skip

@@ -1,21 +1,12 @@
 """Writes the model's figures into its card: ``python -m models.resnet18.card``, or ``--check`` to compare."""
 
-import math
 from pathlib import Path
 from typing import Any
 
-from models.cards import list_values, run
+from models.cards import interval, list_values, run
 from models.resnet18.model import LABELS
 
 HERE = Path(__file__).parent
-
-
-def interval(share: float, count: int) -> tuple[float, float]:
-    """The 95 % confidence interval of a share of ``count`` photos. Wilson's formula, 1927."""
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return middle - reach, middle + reach
 
 
 def splits_table(figures: dict[str, Any]) -> list[str]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from models.resnet18.data import Judged, draw_photos, load_judged, load_photos
@@ -18,6 +17,7 @@ from models.resnet18.export import export_classifier
 from models.resnet18.figures import write_figures
 from models.resnet18.recipe import Recipe
 from models.resnet18.training import Training
+from models.weights import save_weights
 
 HERE = Path(__file__).parent
 HEADINGS = "epoch  training loss  dev loss  dev accuracy"
@@ -43,13 +43,6 @@ def judge(model: nn.Module, photos: Judged) -> tuple[float, float]:
     logits = torch.cat([model(images) for images in photos.images.split(20)])
     accuracy = (logits.argmax(1) == photos.labels).float().mean()
     return float(F.cross_entropy(logits, photos.labels)), float(accuracy)
-
-
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Writes the network behind the pixels, float16, under torchvision's names."""
-    state: dict[str, Tensor] = model.get_submodule("network").state_dict()
-    halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    save_file({name: tensor.contiguous() for name, tensor in halves.items()}, path)
 
 
 def train(recipe: Recipe, data: Path, out: Path, resume: bool) -> Iterator[tuple[int, Epoch | None, Epoch]]:
