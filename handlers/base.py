@@ -7,11 +7,11 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any, Callable, Dict, List, Sequence, Tuple, Type
+from typing import Any, Callable, ClassVar, Dict, List, Sequence, Tuple, Type
 
 from .errors import ModelError, RequestError
 from .payloads import Payload, read_payload
-from .runtime import load_model
+from .runtime import Model, load_model
 from .settings import Settings, read_settings
 from .threads import limit_library_threads, thread_share
 
@@ -23,6 +23,9 @@ class Handler:
 
     settings_type: Type[Settings] = Settings
     settings: Settings
+    answer_schema: ClassVar[
+        Dict[str, Any]
+    ] = {}  # what ``postprocess`` gives, in JSON Schema 2020-12; this one is anything
 
     def initialize(self, context: Any) -> None:
         """Reads the settings, loads the model and warms it up; once a worker, before it is READY."""
@@ -33,13 +36,16 @@ class Handler:
         limit_library_threads(self.threads)
         gpu = properties.get("gpu_id")
         device = "cpu" if gpu is None else "cuda:%s" % gpu
-        path = os.path.join(model_dir, self.settings.file)
-        self.model = load_model(path, self.settings.runtime, self.threads, device)
+        self.load(lambda file: load_model(os.path.join(model_dir, file), self.settings.runtime, self.threads, device))
         self.pool = ThreadPoolExecutor(self.threads)
         self.counts: Dict[str, int] = {}
         self.prepare(model_dir)
         for size in (1, self.settings.batch_size):
             self.inference([self.example()] * size)
+
+    def load(self, load_file: Callable[[str], Model]) -> None:
+        """Loads the model with ``load_file``, which takes a file of the archive by its name."""
+        self.model = load_file(self.settings.file)
 
     def prepare(self, model_dir: str) -> None:
         """Loads what a task needs beside its model, such as a tokenizer."""

@@ -1,18 +1,14 @@
 """One label for a picture: ``{"bee": 0.93, "ant": 0.07}``, the most likely first."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, ClassVar, Dict, List, Sequence
 
 import numpy as np
 
 from .base import Handler
-from .images import decode_image, resize_and_crop
+from .images import decode_image, release_image, resize_and_crop
 from .payloads import Payload
 from .probabilities import softmax
-from .runtime import return_freed_memory
 from .settings import Settings, SettingsError
-
-# Above this a picture's memory, 3 bytes a pixel and more while it is decoded, is given back at once.
-LARGE_PIXELS = 4000000
 
 
 class ImageSettings(Settings):
@@ -27,6 +23,10 @@ class ImageSettings(Settings):
 class ImageClassification(Handler):
     settings_type = ImageSettings
     settings: ImageSettings
+    answer_schema: ClassVar[Dict[str, Any]] = {
+        "type": "object",
+        "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+    }
 
     def initialize(self, context: Any) -> None:
         super().initialize(context)
@@ -41,9 +41,7 @@ class ImageClassification(Handler):
         data = payload.read_bytes("image", "image/", self.settings.max_bytes)
         image = decode_image(data, self.settings.max_pixels)
         pixels = resize_and_crop(image, self.settings.resize, self.settings.size)
-        if image.width * image.height > LARGE_PIXELS:
-            del image
-            return_freed_memory()
+        release_image(image)
         return pixels
 
     def inference(self, inputs: Sequence["np.ndarray[Any, Any]"]) -> "np.ndarray[Any, Any]":

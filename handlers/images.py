@@ -1,6 +1,7 @@
 """Bytes to pixels: the one way a picture is decoded, in serving, training, evaluation and export."""
 
 import io
+import math
 import struct
 from typing import Any, Dict, Optional
 
@@ -8,7 +9,8 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from .errors import EmptyBody, ImageTooLarge, RequestError, UndecodableImage, UnsupportedType
+from .errors import EmptyBody, ImageTooLarge, RequestError, UndecodableImage, UnsupportedType, UnusableInput
+from .runtime import return_freed_memory
 
 # The first bytes of the formats that are taken; nothing else reaches Pillow.
 SIGNATURES = (
@@ -28,6 +30,8 @@ OPEN_OPTIONS: Dict[str, Any] = {"formats": (*FORMATS, "MPO")} if int(PIL.__versi
 # 1.6 MB can hold 20,000 and take half a minute.
 START_OF_SCAN = b"\xff\xda"
 MAX_SCANS = 100
+# Above this a picture's memory, 3 bytes a pixel and more while it is decoded, is given back at once.
+LARGE_PIXELS = 4000000
 
 ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4
 # Pillow 9.1 moved its constants; the Elastic Inference image has 7.2.
@@ -55,18 +59,20 @@ def image_format(data: bytes) -> Optional[str]:
     return None
 
 
-def decode_image(data: bytes, max_pixels: int) -> "Image.Image":
+def decode_image(data: bytes, max_pixels: int, max_aspect: Optional[int] = None) -> "Image.Image":
     """A picture's first frame, upright, as an RGB ``PIL.Image`` of at most ``max_pixels`` pixels.
 
-    Transparency is laid on white, CMYK, palette, grey and 16-bit pictures become 8-bit RGB.
+    Its long side is at most ``max_aspect`` times its short side. Transparency is laid on white, CMYK, palette,
+    grey and 16-bit pictures become 8-bit RGB.
 
-    Raises EmptyBody, UnsupportedType (compressed body), ImageTooLarge (told from the header, before any
-    pixel is decoded) and UndecodableImage.
+    Raises EmptyBody, UnsupportedType (compressed body), ImageTooLarge and UnusableInput (both told from the header,
+    before any pixel is decoded) and UndecodableImage.
     """
     check_bytes(data)
     try:
         image = Image.open(io.BytesIO(data), **OPEN_OPTIONS)
         check_pixels(image, max_pixels)
+        check_aspect(image, max_aspect)
         return to_rgb(turn_upright(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageTooLarge("The picture has more than the allowed %d pixels." % max_pixels)
@@ -93,6 +99,15 @@ def check_pixels(image: "Image.Image", max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLarge("The picture has %d x %d pixels; at most %d are allowed." % (width, height, max_pixels))
+
+
+def check_aspect(image: "Image.Image", max_aspect: Optional[int]) -> None:
+    short, long = sorted(image.size)
+    if max_aspect is not None and long > max_aspect * short:
+        raise UnusableInput(
+            "The picture has %d x %d pixels; a side may be at most %d times as long as the other."
+            % (*image.size, max_aspect)
+        )
 
 
 def turn_upright(image: "Image.Image") -> "Image.Image":
@@ -134,3 +149,29 @@ def resize_and_crop(image: "Image.Image", resize: int, size: int) -> "np.ndarray
     left, top = (width - side) / 2, (height - side) / 2
     resized = image.resize((size, size), Resampling.BILINEAR, box=(left, top, left + side, top + side))
     return np.asarray(resized)
+
+
+def pad_and_resize(image: "Image.Image", size: int) -> "np.ndarray[Any, Any]":
+    """An RGB picture as uint8 (size, size, 3), padded right and below with black to a square.
+
+    The same as resizing the whole square (bilinear, antialiased), so the picture's edge fades into the black; but
+    of the square only the part is built that the edge fades into: 1 x 10,000 pixels cost no 10,000 x 10,000.
+    """
+    side = max(image.size)
+    scale = side / size  # pixels of the square in one of the answer
+    reach = max(1.0, 1 / scale)  # how far the filter sees from the middle of a pixel of the answer, in such pixels
+    width, height = (min(size, math.ceil(length / scale + reach)) for length in image.size)
+    right, lower = (min(side, math.ceil((length + reach) * scale)) for length in (width, height))
+    padded = image.crop((0, 0, right, lower))  # black beyond its border
+    box = (0, 0, min(right, width * scale), min(lower, height * scale))
+    pixels = np.zeros((size, size, 3), np.uint8)
+    pixels[:height, :width] = np.asarray(padded.resize((width, height), Resampling.BILINEAR, box=box))
+    return pixels
+
+
+def release_image(image: "Image.Image") -> None:
+    """Frees a decoded picture, and gives the memory of a large one back to the system at once."""
+    is_large = image.width * image.height > LARGE_PIXELS
+    image.close()
+    if is_large:
+        return_freed_memory()

@@ -1,6 +1,6 @@
 """The names in a text: ``[{"entity_group": "PER", "word": "Ada", "score": 0.98, "start": 0, "end": 3}]``."""
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, ClassVar, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -11,6 +11,19 @@ from .texts import Array, Range, Text, TextHandler, TextSettings, own_ranges
 OUTSIDE = "O"
 TINY = 1e-9  # a probability that stands for none
 FORBIDDEN = -1e6  # beside the logarithms of probabilities
+# One entity in an answer (JSON Schema).
+ENTITY = {
+    "type": "object",
+    "properties": {
+        "entity_group": {"type": "string"},
+        "word": {"type": "string", "minLength": 1},
+        "score": {"type": "number", "minimum": 0, "maximum": 1},
+        "start": {"type": "integer", "minimum": 0},
+        "end": {"type": "integer", "minimum": 1},
+    },
+    "required": ["entity_group", "word", "score", "start", "end"],
+    "additionalProperties": False,
+}
 
 
 class EntitySettings(TextSettings):
@@ -30,6 +43,7 @@ class Word(NamedTuple):
 class NamedEntities(TextHandler):
     settings_type = EntitySettings
     settings: EntitySettings
+    answer_schema: ClassVar[Dict[str, Any]] = {"type": "array", "items": ENTITY}
 
     def postprocess(self, output: Sequence[Array], request: Text) -> List[Dict[str, Any]]:
         logits = join_windows(output, request.windows, len(self.before))

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from email.message import Message
-from typing import Any, Mapping
+from typing import Any, Mapping, Union
 
 from .errors import (
     EmptyBody,
@@ -26,6 +26,8 @@ JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain"
 # As clients name UTF-8, and a part of it.
 CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
+# Digits of a whole number in JSON; what has more is read as a float, for it would take long.
+LONGEST_INT = 20
 # Bytes of one code point in JSON, as a pair of escapes; and of what may stand around the text.
 LONGEST_ESCAPE = 12
 JSON_AROUND = 65536
@@ -69,6 +71,13 @@ class Payload:
         if not isinstance(text, str):
             raise UnusableInput('The field "%s" must hold text.' % field)
         return usable_text(text, max_chars, min_chars)
+
+    def read_json(self, accepted: str) -> Any:
+        """The JSON document that holds the input, or None where the body is the input itself.
+
+        Raises EmptyBody, UnsupportedType, MalformedJson.
+        """
+        return parse_json(self.value) if self.is_json(accepted) else None
 
     def is_json(self, accepted: str) -> bool:
         """Whether the input is in a JSON document; raises UnsupportedType where it is nothing that is taken."""
@@ -146,10 +155,13 @@ def parse_json(value: Any) -> Any:
         raise EmptyBody("The body is empty.")
     try:
         text = value if isinstance(value, str) else bytes(value).decode("utf-8")
-        # No number is read here, and a long whole one would take long.
-        return json.loads(text, parse_constant=refuse_constant, parse_int=float)
+        return json.loads(text, parse_constant=refuse_constant, parse_int=read_whole_number)
     except (ValueError, RecursionError):
         raise MalformedJson("The body is not valid JSON.") from None
+
+
+def read_whole_number(digits: str) -> Union[int, float]:
+    return int(digits) if len(digits) <= LONGEST_INT else float(digits)
 
 
 def refuse_constant(name: str) -> None:

@@ -1,6 +1,6 @@
 """How easy a text is to read: ``{"score": -0.8, "tokens": 212, "truncated": false, "windows": 1}``."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, ClassVar, Dict, List, Sequence
 
 import numpy as np
 
@@ -17,6 +17,17 @@ class ReadabilitySettings(TextSettings):
 class Readability(TextHandler):
     settings_type = ReadabilitySettings
     settings: ReadabilitySettings
+    answer_schema: ClassVar[Dict[str, Any]] = {
+        "type": "object",
+        "properties": {
+            "score": {"type": "number"},
+            "tokens": {"type": "integer", "minimum": 1},
+            "truncated": {"type": "boolean"},
+            "windows": {"type": "integer", "minimum": 1},
+        },
+        "required": ["score", "tokens", "truncated", "windows"],
+        "additionalProperties": False,
+    }
 
     def initialize(self, context: Any) -> None:
         super().initialize(context)

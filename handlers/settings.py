@@ -3,7 +3,7 @@
 import json
 import os
 import typing
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping, Type
 
 SETTINGS_FILE = "settings.json"
 
@@ -32,8 +32,8 @@ class Settings:
             kind = getattr(types[name], "__origin__", None) or types[name]  # List[str] -> list
             if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
                 raise SettingsError("handler.%s must be of type %s" % (name, kind.__name__.lower()))
-            if kind is list and not all(isinstance(item, str) for item in value):
-                raise SettingsError("handler.%s must hold text; put quotes around yes, no and numbers" % name)
+            if kind is list:
+                check_items(name, value, types[name].__args__[0])
             if kind is int and value < 1:
                 raise SettingsError("handler.%s must be at least 1" % name)
             setattr(self, name, value)
@@ -44,6 +44,14 @@ class Settings:
     def as_dict(self) -> Dict[str, Any]:
         """Every setting by name, those that were left out with their defaults."""
         return {name: getattr(self, name) for name in typing.get_type_hints(type(self))}
+
+
+def check_items(name: str, items: List[Any], kind: Type[Any]) -> None:
+    """Refuses a list that holds anything but text (``kind`` is str) or numbers of at least 1 (int)."""
+    if kind is str and not all(isinstance(item, str) for item in items):
+        raise SettingsError("handler.%s must hold text; put quotes around yes, no and numbers" % name)
+    if kind is int and not all(type(item) is int and item >= 1 for item in items):
+        raise SettingsError("handler.%s must hold whole numbers of at least 1" % name)
 
 
 def read_settings(model_dir: str) -> Dict[str, Any]:

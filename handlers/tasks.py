@@ -6,7 +6,9 @@ from typing import Type
 from .base import Handler
 
 TASKS = {
+    "handwriting": "handlers.handwriting:Handwriting",
     "image_classification": "handlers.image_classification:ImageClassification",
+    "image_ensemble": "handlers.image_ensemble:ImageEnsemble",
     "named_entities": "handlers.named_entities:NamedEntities",
     "readability": "handlers.readability:Readability",
 }

@@ -64,7 +64,7 @@ def build_archive(folder: Path, out: Path, variant: str = "float32") -> tuple[Pa
     for name, content in contents.items():
         check_content(name, content)
     if variant == "float32":
-        check_graph(config, contents)
+        check_graphs(config, contents)
     contents[PROVENANCE] = encode(provenance.describe(folder, variant, contents))
     data = pack(contents)
     answers = answer_samples(data)
@@ -88,7 +88,7 @@ def collect(config: ModelConfig, variant: str) -> dict[str, bytes]:
     if variant == "torchscript":
         contents[TORCHSCRIPT_FILE] = export_torchscript(config)
     else:
-        names += [settings["file"], *config.archive.files]
+        names += [*graph_sizes(settings), *config.archive.files]
     for name in names:
         path = config.folder / name
         if not path.is_file() or not path.resolve().is_relative_to(config.folder.resolve()):
@@ -97,13 +97,20 @@ def collect(config: ModelConfig, variant: str) -> dict[str, bytes]:
     return contents
 
 
-def check_graph(config: ModelConfig, contents: Mapping[str, bytes]) -> None:
+def check_graphs(config: ModelConfig, contents: Mapping[str, bytes]) -> None:
     """Refuses a graph that does not take the pixels that an image handler hands it. Raises MarinaError."""
     settings = json.loads(contents[SETTINGS_FILE])
-    if settings["input"] == "image" and "size" in settings:
-        fault = find_fault(contents[settings["file"]], settings["size"])
+    for file, size in graph_sizes(settings).items():
+        fault = find_fault(contents[file], size) if size and settings["input"] == "image" else ""
         if fault:
-            raise MarinaError(f"{config.folder / settings['file']}: {fault}")
+            raise MarinaError(f"{config.folder / file}: {fault}")
+
+
+def graph_sizes(settings: Mapping[str, Any]) -> dict[str, int | None]:
+    """The files that hold the model's graphs, with the side in pixels of the square that each takes, if it does."""
+    if "members" in settings:
+        return dict(zip(settings["members"], settings["sizes"], strict=True))
+    return {settings["file"]: settings.get("size")}
 
 
 def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
@@ -114,6 +121,8 @@ def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
             raise MarinaError(f"{config.folder / CONFIG_FILE}: handler.{name} is set by {key}")
         settings[name] = config.server[key]
     if variant == "torchscript":
+        if "members" in settings:
+            raise MarinaError(f"{config.folder}: an ensemble has no torchscript variant")
         settings |= {"runtime": "torchscript", "file": TORCHSCRIPT_FILE}
     try:
         return find_task(config).settings_type(settings).as_dict()

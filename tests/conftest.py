@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 from tests.servers import RunningServer, start_server
-from tests.tiny import write_own_task, write_tiny_model, write_tiny_names, write_tiny_readability
+from tests.tiny import (
+    write_own_task,
+    write_tiny_ensemble,
+    write_tiny_handwriting,
+    write_tiny_model,
+    write_tiny_names,
+    write_tiny_readability,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,10 +37,14 @@ def encode(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models' folders: ``colours``, ``brightness`` with a task of its own, and ``names`` and ``easy`` for texts."""
+    """Models' folders: ``colours``, ``brightness`` with a task of its own, the ensembles ``votes`` and ``strokes``, and
+    ``names`` and ``easy`` for texts.
+    """
     models = tmp_path_factory.mktemp("models")
     write_tiny_model(models / "colours")
     write_own_task(models / "brightness")
+    write_tiny_ensemble(models / "votes")
+    write_tiny_handwriting(models / "strokes")
     write_tiny_names(models / "names")
     write_tiny_readability(models / "easy")
     return models

@@ -1,5 +1,7 @@
 """Models made from nothing in a few lines, as a user would add them: for pictures, for names, for easy words."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,79 @@ def mean_colour() -> onnx.ModelProto:
             numpy_helper.from_array(np.array([1, 2]), "axes"),
             numpy_helper.from_array(np.array(0.1, np.float32), "tenth"),
         ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+# The members of the tiny ensembles: the side of the picture that each takes, and how sure each is of the colour.
+MEMBERS = {"sure": (32, 0.1), "surer": (32, 0.2), "unsure": (48, 0.01)}
+ENSEMBLE_CONFIG = (
+    CONFIG.replace("task: image_classification", "task: TASK")
+    .replace("title: Colours", "title: TITLE")
+    .replace("resize: 32\n  size: 32", "members: [MEMBERS]\n  sizes: [SIZES]")
+    .replace("max_pixels: 1000000", "max_pixels: 1000000SETTINGS")
+    .replace("license: Apache-2.0", "license: Apache-2.0\n  files: [weights.safetensors]")
+)
+
+
+def write_tiny_ensemble(
+    folder: Path,
+    settings: str = "",
+    members: Mapping[str, tuple[int, float | np.ndarray]] = MEMBERS,
+    task: str = "image_ensemble",
+) -> None:
+    """A model's folder: which colour a picture has most of, by the vote of ``members``, as ``MEMBERS`` has them.
+
+    A member is a side in pixels and a factor, or a matrix (3, 3), from the picture's mean of red, green and blue to the
+    logits of these labels; all of them stand in one weights file. ``settings`` are more lines of the handler's.
+    """
+    (folder / "samples").mkdir(parents=True)
+    Image.new("RGB", (64, 48), (230, 20, 20)).save(folder / "samples" / "red.png")
+    config = ENSEMBLE_CONFIG.replace("TASK", task).replace("TITLE", folder.name.capitalize())
+    config = config.replace("SETTINGS", settings).replace("MEMBERS", ", ".join(f"{name}.onnx" for name in members))
+    config = config.replace("SIZES", ", ".join(str(size) for size, _ in members.values()))
+    (folder / "model-config.yaml").write_text(config)
+    tables = {name: np.dot(np.eye(3), weights).astype("<f4") for name, (_, weights) in members.items()}
+    places = write_safetensors(folder / "weights.safetensors", tables)
+    for name, (size, _) in members.items():
+        onnx.save(weighted_colours(size, *places[name]), folder / f"{name}.onnx")
+
+
+def write_tiny_handwriting(folder: Path, settings: str = "") -> None:
+    """A model's folder: the tiny ensemble, asked as the old handwriting system was; also at /strokes."""
+    write_tiny_ensemble(folder, settings, task="handwriting")
+    config = (folder / "model-config.yaml").read_text()
+    (folder / "model-config.yaml").write_text(config + "  route: strokes\n")
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
+    """Writes float32 tensors, and gives the offset and the length in bytes of each in the file."""
+    header, begin = {}, 0
+    for name, values in tensors.items():
+        end = begin + values.nbytes
+        header[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [begin, end]}
+        begin = end
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    path.write_bytes(len(head).to_bytes(8, "little") + head + b"".join(values.tobytes() for values in tensors.values()))
+    return {name: (8 + len(head) + entry["data_offsets"][0], tensors[name].nbytes) for name, entry in header.items()}
+
+
+def weighted_colours(size: int, offset: int, length: int) -> onnx.ModelProto:
+    """uint8 (batch, size, size, 3) -> logits (batch, 3): the channels' means times the matrix in the weights file."""
+    weights = TensorProto(name="weights", data_type=TensorProto.FLOAT, dims=(3, 3), data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", "weights.safetensors"), ("offset", offset), ("length", length)):
+        weights.external_data.add(key=key, value=str(value))
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),
+            helper.make_node("MatMul", ["means", "weights"], ["logits"]),
+        ],
+        "weighted_colours",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", size, size, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])],
+        [numpy_helper.from_array(np.array([1, 2]), "axes"), weights],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 

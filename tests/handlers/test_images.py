@@ -1,6 +1,8 @@
 """A picture is decoded to the same pixels, however its file stores them."""
 
 import io
+import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from handlers.errors import EmptyBody, ImageTooLarge, RequestError, UndecodableImage, UnsupportedType
-from handlers.images import decode_image, resize_and_crop
+from handlers.errors import EmptyBody, ImageTooLarge, RequestError, UndecodableImage, UnsupportedType, UnusableInput
+from handlers.images import decode_image, pad_and_resize, release_image, resize_and_crop
 from tests.conftest import encode
 
 PIXELS = 1_000_000
@@ -204,3 +206,45 @@ def test_one_resampling_equals_resize_then_crop_within_one_level() -> None:
     left = (resized.width - 224) / 2
     reference = np.asarray(resized.crop((round(left), 16, round(left) + 224, 240))).astype(int)
     assert np.abs(resize_and_crop(picture, 256, 224) - reference).max() <= 1
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 100), st.integers(0, 2**32 - 1))
+def test_padding_what_the_edge_fades_into_equals_padding_it_all_within_one_level(
+    width: int, height: int, size: int, seed: int
+) -> None:
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    square = Image.new("RGB", (max(width, height),) * 2)
+    square.paste(Image.fromarray(noise))
+    reference = np.asarray(square.resize((size, size), Image.Resampling.BILINEAR)).astype(int)
+    pixels = pad_and_resize(Image.fromarray(noise), size)
+    assert (pixels.shape, pixels.dtype) == ((size, size, 3), np.uint8)
+    assert np.abs(pixels - reference).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 10_000), (10_000, 1)])
+def test_a_line_costs_no_square(shape: tuple[int, int]) -> None:
+    """100 MB more of address space suffice; the square would take 400."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 100_000_000, before[1]))
+    try:
+        pixels = pad_and_resize(Image.new("RGB", shape, (200, 200, 200)), 64)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert 0 < pixels.max() < 10  # a line of 1 pixel in 156
+
+
+def test_a_picture_that_is_nearly_a_line_is_refused_before_it_is_decoded() -> None:
+    data = encode(Image.new("1", (201, 10)), "PNG")
+    assert decode_image(data, PIXELS, 21).size == (201, 10)
+    with pytest.raises(UnusableInput, match="201 x 10 pixels; a side may be at most 20 times"):
+        decode_image(data[:60], PIXELS, 20)
+
+
+def test_a_released_picture_leaves_its_pixels_in_peace() -> None:
+    picture = Image.new("RGB", (2_500, 2_000), (1, 2, 3))
+    pixels = pad_and_resize(picture, 8)
+    release_image(picture)
+    assert (pixels[:6] == (1, 2, 3)).all()
+    with pytest.raises(ValueError, match="closed"):
+        picture.getpixel((0, 0))

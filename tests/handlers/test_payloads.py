@@ -49,6 +49,19 @@ def test_the_limit_holds_for_raw_bytes_and_for_base64(data: bytes) -> None:
             read(row, headers)
 
 
+def test_a_number_of_a_document_is_itself_unless_it_is_long() -> None:
+    def parse(text: str) -> object:
+        header = {"Content-Type": "application/json"}
+        return read_payload({"body": text.encode()}, header).read_json("image/")
+
+    for number in (0, -1, 1_590_493_849, 2**63):
+        assert parse(str(number)) == number
+        assert type(parse(str(number))) is int
+    for text in ("1.0", "1e3", "9" * 100_000):
+        assert type(parse(text)) is float
+    assert read_payload({"body": b"picture"}, {}).read_json("image/") is None
+
+
 @pytest.mark.parametrize(
     ("row", "headers", "error"),
     [

@@ -1,0 +1,142 @@
+"""One label for a picture by the vote of several models: the answer is the mean of their probabilities."""
+
+import os
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Sequence
+
+import numpy as np
+
+from .base import Handler
+from .images import decode_image, pad_and_resize, release_image
+from .payloads import Payload
+from .probabilities import softmax
+from .runtime import Model
+from .settings import Settings, SettingsError
+
+# One picture for all members: its pixels, uint8 (size, size, 3) RGB, by the size that members take.
+Pixels = Dict[int, "np.ndarray[Any, Any]"]
+PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+
+
+class EnsembleSettings(Settings):
+    input: str = "image"
+    file: str = ""  # none: each member has its own
+    members: List[str]  # the models, relative to the archive's root; a member is called as its file without the suffix
+    sizes: List[int]  # pixels of the square's side, by member: what each takes
+    labels: List[str]  # class names, by the index of every member's output
+    top: int = 5  # how many labels an answer holds
+    max_pixels: int = 25000000  # of a picture before it is decoded
+    max_aspect: int = 20  # of a picture: its long side in short sides
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        if self.file:
+            raise SettingsError("handler.file is one model's; an ensemble's are handler.members")
+        if not self.members or len(set(self.names)) != len(self.members):
+            raise SettingsError("handler.members must hold at least one file, and no name twice")
+        if len(self.sizes) != len(self.members):
+            raise SettingsError(
+                "handler.sizes has %d numbers, but handler.members has %d files" % (len(self.sizes), len(self.members))
+            )
+
+    @property
+    def names(self) -> List[str]:
+        """The members' names."""
+        return [os.path.splitext(os.path.basename(file))[0] for file in self.members]
+
+
+class ImageEnsemble(Handler):
+    settings_type = EnsembleSettings
+    settings: EnsembleSettings
+    answer_schema: ClassVar[Dict[str, Any]] = {
+        "type": "object",
+        "properties": {
+            "answer": {"type": "string"},
+            "probability": PROBABILITY,
+            "top": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "label": {"type": "string"},
+                        "probability": PROBABILITY,
+                        "members": {"type": "object", "additionalProperties": PROBABILITY},
+                    },
+                    "required": ["label", "probability", "members"],
+                    "additionalProperties": False,
+                },
+            },
+            "members": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "properties": {"answer": {"type": "string"}, "probability": PROBABILITY},
+                    "required": ["answer", "probability"],
+                    "additionalProperties": False,
+                },
+            },
+        },
+        "required": ["answer", "probability", "top", "members"],
+        "additionalProperties": False,
+    }
+
+    def load(self, load_file: Callable[[str], Model]) -> None:
+        """Loads every member, and asks each how many labels it knows. Raises SettingsError."""
+        self.models = [load_file(file) for file in self.settings.members]
+        for name, probabilities in zip(self.settings.names, self.ask_members([black(self.settings.sizes)])):
+            classes = probabilities.shape[1]
+            if classes != len(self.settings.labels):
+                raise SettingsError(
+                    "handler.labels has %d names, but the member %s has %d outputs"
+                    % (len(self.settings.labels), name, classes)
+                )
+
+    def preprocess(self, payload: Payload) -> Any:
+        """``Pixels``; from raw bytes, or from base64 in the JSON field "image"."""
+        data = payload.read_bytes("image", "image/", self.settings.max_bytes)
+        image = decode_image(data, self.settings.max_pixels, self.settings.max_aspect)
+        pixels = {size: pad_and_resize(image, size) for size in set(self.settings.sizes)}
+        release_image(image)
+        return pixels
+
+    def inference(self, inputs: Sequence[Any]) -> "np.ndarray[Any, Any]":
+        """float32 (batch, members, classes): every member's probability a class."""
+        return np.stack(self.ask_members(inputs), axis=1)
+
+    def ask_members(self, inputs: Sequence[Pixels]) -> List["np.ndarray[Any, Any]"]:
+        """float32 (batch, classes) of each member: its probability a class."""
+        batches = {size: np.stack([pixels[size] for pixels in inputs]) for size in set(self.settings.sizes)}
+        return [softmax(model(batches[size])) for model, size in zip(self.models, self.settings.sizes)]
+
+    def postprocess(self, output: "np.ndarray[Any, Any]", request: Any) -> Dict[str, Any]:
+        """The labels by the mean of the members' probabilities, and how each member votes."""
+        mean = output.mean(axis=0)
+        order = np.argsort(-mean, kind="stable")[: self.settings.top]
+        top = [
+            {
+                "label": self.settings.labels[index],
+                "probability": rounded(mean[index]),
+                "members": {name: rounded(votes[index]) for name, votes in zip(self.settings.names, output)},
+            }
+            for index in order
+        ]
+        return {
+            "answer": top[0]["label"],
+            "probability": top[0]["probability"],
+            "top": top,
+            "members": {
+                name: {"answer": self.settings.labels[int(votes.argmax())], "probability": rounded(votes.max())}
+                for name, votes in zip(self.settings.names, output)
+            },
+        }
+
+    def example(self) -> Any:
+        return black(self.settings.sizes)
+
+
+def black(sizes: Sequence[int]) -> Pixels:
+    return {size: np.zeros((size, size, 3), np.uint8) for size in sizes}
+
+
+def rounded(probability: float) -> float:
+    return round(float(probability), 6)
