@@ -29,6 +29,15 @@ class ServedArchive:
     samples: dict[str, bytes]  # file name -> content
     quality: dict[str, Any]  # what was measured of the model, from its figures.json
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Every address that predicts with this model, and what TorchServe calls it: with or without the version."""
+        found = {
+            f"/predictions/{self.name}": self.name,
+            f"/predictions/{self.name}/{self.version}": f"{self.name}/{self.version}",
+        }
+        return {**found, f"/{self.archive.route}": self.name} if self.archive.route else found
+
     def entry(self) -> dict[str, Any]:
         """This model's entry in /models.json."""
         return {

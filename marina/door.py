@@ -99,12 +99,10 @@ def list_predictions(archives: Sequence[ServedArchive]) -> dict[str, str]:
     """Every address that predicts, and the model and version that TorchServe knows behind it. Raises MarinaError."""
     found: dict[str, str] = {}
     for archive in archives:
-        found[f"/predictions/{archive.name}"] = archive.name
-        found[f"/predictions/{archive.name}/{archive.version}"] = f"{archive.name}/{archive.version}"
-        if archive.archive.route:
-            other = found.setdefault(f"/{archive.archive.route}", archive.name)
-            if other != archive.name:
-                raise MarinaError(f"{other} and {archive.name} both want /{archive.archive.route}: see archive.route")
+        for address, target in archive.addresses.items():
+            if address in found:
+                raise MarinaError(f"{found[address]} and {archive.name} both want {address}: see archive.route")
+            found[address] = target
     return found
 
 

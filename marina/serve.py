@@ -16,6 +16,7 @@ from rich.console import Console
 from marina.catalog import ServedArchive, find_archives, read_served, write_public
 from marina.door import Door, bracket
 from marina.errors import MarinaError
+from marina.openapi import write_openapi
 from marina.ports import LOOPBACK, claim_ports
 from marina.run_folder import Ports, RunState, create_run_folder, remove_run_folder, write_private, write_state
 from marina.torchserve import TorchServe
@@ -121,6 +122,7 @@ class Server:
     def start(self) -> None:
         self.console.print(f"Starting {', '.join(archive.name for archive in self.archives)} ...")
         write_public(self.archives, self.run / "public")
+        write_openapi(self.archives, self.run / "public")
         self.start_torchserve()
         if self.door:
             self.door.start(sys.stderr.fileno())

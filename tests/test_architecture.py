@@ -55,6 +55,8 @@ def test_models_do_not_need_the_tool(path: Path) -> None:
 
 def test_the_page_asks_nobody_else_and_text_is_never_markup() -> None:
     for path in sorted((ROOT / "frontend").rglob("*")):
+        if ROOT / "frontend" / "vendor" in path.parents:
+            continue  # its own test holds it to the bytes that were released
         if path.suffix in (".html", ".css"):
             assert "http" not in path.read_text()
             assert " style=" not in path.read_text()
