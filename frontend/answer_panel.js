@@ -6,30 +6,35 @@ import { byId, element, reveal } from "./elements.js";
 import { timingBar } from "./timing.js";
 import { bytesInWords } from "./wording.js";
 
-/** Gives ask(question) for one model. A later question, or the signal, silences an earlier one. */
+/**
+ * Gives ask(question) for one model; null takes the answer away. A later question, or the signal, silences an earlier
+ * one. While a live question waits, the answer to the live one before stays.
+ */
 export function openAnswerPanel(model, task, signal) {
   let current = new AbortController();
   signal.addEventListener("abort", () => current.abort());
-  clear(element("p", { class: "invitation" }, "The answer appears here."));
-  showCommand(task.command(model, null));
+  ask(null);
+  return ask;
 
-  return async function ask(question) {
+  async function ask(question) {
+    if (signal.aborted) return;
     current.abort();
     const request = (current = new AbortController());
     showCommand(task.command(model, question));
-    clear(...waiting());
+    if (!question) return clear(element("p", { class: "invitation" }, "The answer appears here."));
+    if (!question.live || !byId("result").classList.contains("live")) clear(...waiting());
     byId("result").setAttribute("aria-busy", "true");
     try {
       const blob = await question.read(request.signal);
       checkSize(blob, model);
       const reply = await predict(model.name, blob, request.signal);
-      if (!request.signal.aborted) showReply(task.answer(reply.answer, model, question), reply);
+      if (!request.signal.aborted) showReply(task.answer(reply.answer, model, question), reply, question);
     } catch (error) {
       if (request.signal.aborted) return; // superseded: the newer question owns the panel
-      showFailure(error, () => ask(question));
+      showFailure(error, question, () => ask(question));
       if (!(error instanceof RequestFailed)) throw error;
     }
-  };
+  }
 }
 
 function checkSize(blob, model) {
@@ -46,6 +51,7 @@ function checkSize(blob, model) {
 function clear(...children) {
   byId("result").replaceChildren(...children);
   byId("result").setAttribute("aria-busy", "false");
+  byId("result").classList.remove("live");
   for (const id of ["error", "timing", "batch"]) {
     byId(id).replaceChildren();
     byId(id).hidden = true;
@@ -60,8 +66,9 @@ function waiting() {
   ];
 }
 
-function showReply(nodes, { phases, roundTripMs, batchSize }) {
+function showReply(nodes, { phases, roundTripMs, batchSize }, { live = false }) {
   clear(...nodes);
+  byId("result").classList.toggle("live", live);
   byId("timing").replaceChildren(...timingBar(phases, roundTripMs));
   byId("timing").hidden = false;
   if (batchSize) {
@@ -69,10 +76,11 @@ function showReply(nodes, { phases, roundTripMs, batchSize }) {
     byId("batch").hidden = false;
   }
   document.querySelector(".how").hidden = false;
-  reveal(byId("result")); // on a narrow screen it stands below the input, maybe out of sight
+  // On a narrow screen it stands below the input, maybe out of sight; what one writes on must not move.
+  if (!live) reveal(byId("result"));
 }
 
-function showFailure(error, retry) {
+function showFailure(error, { live = false }, retry) {
   const known = error instanceof RequestFailed;
   clear();
   const node = byId("error");
@@ -90,7 +98,7 @@ function showFailure(error, retry) {
     node.append(button);
   }
   node.hidden = false;
-  reveal(node);
+  if (!live) reveal(node);
 }
 
 const waitInWords = (s) => s && `The server asks to wait ${s === 1 ? "a second" : `${s} seconds`}.`;

@@ -13,6 +13,17 @@ export function pictureCommand(model, question) {
 
 /** The element to show. Calls ask({name, read, sampleUrl}) for each picture until the signal aborts. */
 export function pictureInput(model, ask, signal) {
+  const { file, preview, caption, limits, samples } = pictureParts(model, ask, signal);
+  return element("div", { class: "picture" },
+    element("h2", {}, "Picture"),
+    element("label", { for: "file", class: "dropzone" }, file, prompt(), preview),
+    caption,
+    limits,
+    samples);
+}
+
+/** The elements that take a picture and show it, for an input to arrange; hide() takes the picture away again. */
+export function pictureParts(model, ask, signal) {
   const preview = element("span", { id: "preview", hidden: true });
   const caption = element("p", { class: "caption" });
   const limits = limitsInWords(model.limits);
@@ -43,12 +54,20 @@ export function pictureInput(model, ask, signal) {
   listenForDrops(takeFile, signal);
   listenForPaste(takeFile, signal);
 
-  return element("div", { class: "picture" },
-    element("h2", {}, "Picture"),
-    element("label", { for: "file", class: "dropzone" }, file, prompt(), preview),
+  return {
+    file,
+    preview,
     caption,
-    element("p", { id: "limits", class: "limits" }, limits ? `Pictures up to ${limits}.` : ""),
-    sampleStrip(samples));
+    limits: element("p", { id: "limits", class: "limits" }, limits ? `Pictures up to ${limits}.` : ""),
+    samples: sampleStrip(samples),
+    isShown: () => !preview.hidden,
+    hide() {
+      markSample(samples, null);
+      preview.hidden = true;
+      preview.replaceChildren();
+      caption.replaceChildren();
+    },
+  };
 }
 
 function prompt() {
