@@ -34,18 +34,23 @@ class Answer:
 
 def ask_all(url: str, texts: Sequence[str], clients: int) -> tuple[Load, list[Answer]]:
     """Posts each text as JSON, so many at a time; the answers are in the order of the texts."""
+    return post_all(url, [{"text": text} for text in texts], clients)
+
+
+def post_all(url: str, documents: Sequence[Any], clients: int) -> tuple[Load, list[Answer]]:
+    """Posts each document as JSON, so many at a time; the answers are in their order."""
     with httpx.Client(timeout=TIMEOUT_S, trust_env=False, limits=httpx.Limits(max_connections=clients)) as client:
 
-        def ask(text: str) -> Answer:
+        def ask(document: Any) -> Answer:
             started = time.perf_counter()
             try:
-                body = client.post(url, json={"text": text}).raise_for_status().json()
+                body = client.post(url, json=document).raise_for_status().json()
             except httpx.HTTPError:
                 body = None
             return Answer(time.perf_counter() - started, body)
 
         with ThreadPoolExecutor(clients) as pool, stopwatch() as elapsed:
-            answers = list(pool.map(ask, texts))
+            answers = list(pool.map(ask, documents))
     return summarise([answer.took_s for answer in answers], elapsed[0], failures(answers)), answers
 
 

@@ -1,5 +1,6 @@
 """docs/performance.md and the README's figures, written from the committed rows alone."""
 
+import itertools
 import re
 import statistics
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.rows import read_last_run
 from benchmarks.servers import ROOT
+from benchmarks.users import PAUSING, is_carried
 
 Rows = list[dict[str, str]]
 
@@ -41,13 +43,21 @@ READABILITY = """\
 The peer is what the first readability service was: FastAPI around the same ONNX graph in ONNX Runtime, every text
 padded or cut to 300 tokens, one by one. Marina cuts at 300 tokens here as well; the scores differ by {difference} at
 most. BERT-base has random weights, on which speed does not depend. The shipped model is asked by `ab -k -l -c 50`."""
+HANDWRITING = """\
+The ensemble has the input sizes of the first handwriting service, {sizes} px, and random weights, on which speed
+does not depend; its archive has {archive_bytes} bytes. The server, with nginx, TorchServe and its worker, is held to
+one core; the users, under locust on another core, post a picture, check the answer, and pause for 2 to 5 s. Memory is
+the sum of every process's PSS, at its peak; times are of requests that began after the warm-up. The most users are
+the highest number that was tried for whom every request was answered, and 99 of 100 within a second. The peer is what
+the first service did: a picture after another, and for each a model after another, in ONNX Runtime, without any server
+around it."""
 README = """\
 | measured | Marina | beside it | |
 |---|---:|---:|---:|
 {lines}
 
 Each line is the median of three rounds in one run on {machine}, float32, with the same weights on both sides;
-DistilBERT-base and BERT-base have random ones, on which speed does not depend. Beside Marina: {peers}.
+{random} have random ones, on which speed does not depend. Beside Marina: {peers}.
 [How it was measured](docs/performance.md).
 """
 COLUMNS = {
@@ -58,6 +68,7 @@ COLUMNS = {
     "group_ms": "all, ms",
     "cpu_ms_per_request": "CPU, ms a request",
     "worker_rss_mb": "worker RSS, MB",
+    "pss_mb": "PSS of everything, MB",
     "padding_percent": "padding, %",
     "failed": "failed",
 }
@@ -102,6 +113,7 @@ class Report:
     peer: str
     about: str
     comparisons: tuple[Comparison, ...]
+    random: str = ""  # what of it has random weights
 
     def compare(self, rows: Rows) -> list[Comparison]:
         """The comparisons whose workload was measured."""
@@ -119,7 +131,7 @@ class Report:
                 f"| shipped {name} ({shipped[0]['quality']}), 50 clients "
                 f"| {short(speed)} requests/s, worker {short(memory)} MB | | |"
             )
-        return lines
+        return lines + [f"| {title} | {figures} | | |" for title, figures in carried(rows)]
 
 
 REPORTS = (
@@ -143,6 +155,7 @@ REPORTS = (
             Comparison("DistilBERT-base, 50 short texts at once", "requests_per_s", "50 short texts at once"),
             Comparison("the same: p99", "p99_ms", "50 short texts at once"),
         ),
+        "DistilBERT-base",
     ),
     Report(
         "readability.csv",
@@ -160,6 +173,23 @@ REPORTS = (
                 for runtime in ("onnxruntime", "openvino")
             ),
         ),
+        "BERT-base",
+    ),
+    Report(
+        "handwriting.csv",
+        "Handwriting: an ensemble of three on one core",
+        "the three models one after another, in process",
+        HANDWRITING,
+        (
+            Comparison(
+                "Handwriting ensemble ({sizes} px), one core, {runtime}, handler alone",
+                "requests_per_s",
+                "as fast as it goes",
+                ours="the handler alone",
+            ),
+            Comparison("the same behind HTTP, 50 clients", "requests_per_s", "as fast as it goes", ours="behind HTTP"),
+        ),
+        "the handwriting ensemble",
     ),
 )
 
@@ -174,6 +204,7 @@ def write_reports(root: Path = ROOT) -> None:
         "lines": "\n".join(line for report, rows in runs for line in report.lines(rows)),
         "machine": runs[0][1][0]["machine"],
         "peers": ", ".join(report.peer for report, _ in runs),
+        "random": enumerate_names([report.random for report, _ in runs if report.random]),
     }
     text = README.format(**values)
     readme = root / "README.md"
@@ -187,6 +218,7 @@ def write_section(report: Report, rows: Rows) -> str:
         f"- {each.title.format(**first)}: **{each.ratio(rows)}**, beside {report.peer}."
         for each in report.compare(rows)
     ]
+    conclusions += [f"- {title}: **{figures}**." for title, figures in carried(rows)]
     return SECTION.format(
         title=report.title,
         about=report.about.format(**first),
@@ -195,6 +227,35 @@ def write_section(report: Report, rows: Rows) -> str:
         rounds=max(int(row["round"]) for row in rows),
         **{key: first[key] for key in ("run", "machine", "commit", "versions")},
     )
+
+
+def carried(rows: Rows) -> list[tuple[str, str]]:
+    """What a run with pausing users found: the number that was asked for, and the highest that was carried."""
+    paused = [row for row in rows if row["workload"].endswith(PAUSING)] if "wanted_users" in rows[0] else []
+    if not paused:
+        return []
+    wanted = [row for row in paused if row["clients"] == row["wanted_users"]]
+    speed, p99, memory = (short(median(wanted, key)) for key in ("requests_per_s", "p99_ms", "pss_mb"))
+    failed = sum(int(row["failed"]) for row in wanted)
+    title = f"Handwriting ensemble ({rows[0]['sizes']} px), one core, {wanted[0]['workload']}"
+    return [
+        (title, f"{speed} requests/s, p99 {p99} ms, {failed} failed, {memory} MB in all"),
+        ("the same: the most users with p99 under 1 s", f"{most_carried(paused)} users"),
+    ]
+
+
+def most_carried(rows: Rows) -> int:
+    """The highest number of users below the lowest that was not carried."""
+    numbers: dict[int, bool] = {}
+    for row in sorted(rows, key=lambda row: int(row["clients"])):
+        users = int(row["clients"])
+        numbers[users] = numbers.get(users, True) and is_carried(row)
+    return max(itertools.takewhile(numbers.__getitem__, numbers), default=0)
+
+
+def enumerate_names(names: list[str]) -> str:
+    """One, two and three."""
+    return " and ".join([", ".join(names[:-1]), *names[-1:]] if names[1:] else names)
 
 
 def median(rows: Rows, column: str) -> float:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -51,6 +50,35 @@ class MeasuredServer:
         times = [member.cpu_times() for member in self.family()]
         return float(sum(time.user + time.system for time in times))
 
+    def pss_mb(self) -> float:
+        """The memory of all its processes, in which what some share counts once."""
+        return round(sum(pss_bytes(member.pid) for member in self.family()) / 1e6, 1)
+
+    def peak_pss_mb(self, seconds: float) -> float:
+        """The most of that memory in so many seconds, looked at each second."""
+        end = time.monotonic() + seconds
+        peak = self.pss_mb()
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(1, left))
+            peak = max(peak, self.pss_mb())
+        return peak
+
+    def check_cores(self, cores: set[int]) -> None:
+        """Raises RuntimeError where one of its threads may run on other cores than these."""
+        for member in self.family():
+            for thread in member.threads():
+                if os.sched_getaffinity(thread.id) != cores:
+                    raise RuntimeError(f"A thread of {member.name()} may leave the cores {sorted(cores)}")
+
+
+def pss_bytes(pid: int) -> int:
+    """A process's proportional set size, from proc(5); 0 for one that has just ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -69,8 +97,8 @@ def running(command: list[str | Path], log: Path, folder: Path = ROOT, **options
         try:
             yield family
         finally:
-            children = family.children(recursive=True)
-            process.send_signal(signal.SIGTERM)
+            children = family.children(recursive=True) if process.poll() is None else []
+            process.terminate()
             process.wait(60)
             for child in children:
                 if child.is_running():
@@ -96,12 +124,15 @@ def as_request(sample: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def marina(store: Path, model: str, sample: Path, options: list[str]) -> Iterator[MeasuredServer]:
-    """`marina serve` with one archive of a store, through nginx."""
+def marina(
+    store: Path, model: str, sample: Path, options: list[str], core: int | None = None
+) -> Iterator[MeasuredServer]:
+    """`marina serve` with one archive of a store, through nginx; held to one core where that is given."""
     metrics = free_port()
     ports = [part for use in ("", "inference-", "management-") for part in (f"--{use}port", "0")]
     ports += ["--metrics-port", str(metrics)]
-    command = [ROOT / ".venv/bin/marina", "serve", "--store", store, "--models", model, *ports, *options]
+    command: list[str | Path] = [] if core is None else ["taskset", "--cpu-list", str(core)]
+    command += [ROOT / ".venv/bin/marina", "serve", "--store", store, "--models", model, *ports, *options]
     with NamedTemporaryFile() as file, running(command, log := Path(file.name)) as process:
         while not (found := re.search(r"^Marina serves on (\S+)\n  (.+)$", log.read_text(), re.MULTILINE)):
             if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
