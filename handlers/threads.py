@@ -1,4 +1,4 @@
-"""How many threads one worker may use: the cores of its cgroup, divided among its model's workers."""
+"""What a worker may use: the cores of its cgroup, divided among its model's workers, and the cgroup's memory."""
 
 import json
 import os
@@ -27,6 +27,14 @@ def cgroup_cores(root: str = "/sys/fs/cgroup") -> Optional[float]:
         quota += read_numbers(os.path.join(root, "cpu/cpu.cfs_period_us"))
     if len(quota) == 2 and quota[0] > 0:
         return quota[0] / quota[1]
+    return None
+
+
+def cgroup_memory(root: str = "/sys/fs/cgroup") -> Optional[int]:
+    """The bytes of memory that the cgroup allows, or None; version 1 has a number near 2**63 for no limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        for limit in read_numbers(os.path.join(root, name)):
+            return limit
     return None
 
 

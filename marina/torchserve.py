@@ -16,7 +16,7 @@ from typing import IO
 
 import psutil
 
-from handlers.threads import SHARES_VARIABLE, available_cores
+from handlers.threads import SHARES_VARIABLE, available_cores, cgroup_memory
 from marina.catalog import ServedArchive
 from marina.errors import MarinaError
 from marina.java import find_java
@@ -178,7 +178,8 @@ def max_response_bytes(archives: Sequence[ServedArchive]) -> int:
 def heap_mb() -> int:
     """Java's largest heap in MB."""
     least, most = HEAP_MB
-    return max(least, min(most, psutil.virtual_memory().total // HEAP_SHARE // 1024**2))
+    total = psutil.virtual_memory().total
+    return max(least, min(most, min(total, cgroup_memory() or total) // HEAP_SHARE // 1024**2))
 
 
 def most_large_bodies(archives: Sequence[ServedArchive]) -> int:

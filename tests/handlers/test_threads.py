@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.threads import available_cores, cgroup_cores, thread_share
+from handlers.threads import available_cores, cgroup_cores, cgroup_memory, thread_share
 
 
 @pytest.mark.parametrize(("text", "cores"), [("150000 100000", 1.5), ("max 100000", None), ("", None)])
@@ -24,6 +24,16 @@ def test_cgroup_v1(tmp_path: Path, quota: str, cores: float | None) -> None:
 
 def test_no_cgroup(tmp_path: Path) -> None:
     assert cgroup_cores(str(tmp_path)) is None
+    assert cgroup_memory(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_memory_of_either_version(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("1073741824\n")
+    assert cgroup_memory(str(tmp_path)) == 2**30
+    (tmp_path / name).write_text("max\n")
+    assert cgroup_memory(str(tmp_path)) is None
 
 
 def test_a_pinned_process_has_the_cores_that_it_may_use() -> None:
