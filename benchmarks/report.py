@@ -56,7 +56,7 @@ README = """\
 |---|---:|---:|---:|
 {lines}
 
-Each line is the median of three rounds in one run on {machine}, float32, with the same weights on both sides;
+Each line is the median of the rounds of one run, on {machine}, float32, with the same weights on both sides;
 {random} have random ones, on which speed does not depend. Beside Marina: {peers}.
 [How it was measured](docs/performance.md).
 """
@@ -202,7 +202,7 @@ def write_reports(root: Path = ROOT) -> None:
     (root / "docs/performance.md").write_text("\n".join(sections))
     values = {
         "lines": "\n".join(line for report, rows in runs for line in report.lines(rows)),
-        "machine": runs[0][1][0]["machine"],
+        "machine": " or ".join(dict.fromkeys(rows[0]["machine"] for _, rows in runs)),
         "peers": ", ".join(report.peer for report, _ in runs),
         "random": enumerate_names([report.random for report, _ in runs if report.random]),
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.frontend.conftest import OpenPage, copied_command, hand_over, tab_to
@@ -117,6 +117,31 @@ def test_what_is_written_is_read_after_each_stroke(page: Page, server: RunningSe
     expect(page.locator("#paper")).to_have_attribute("aria-label", "Your writing, 2 strokes")
     expect(page.locator("#batch")).to_contain_text("batch of 1")
     expect(page.locator(".members .name")).to_have_text(["sure", "surer", "unsure"])
+
+
+@pytest.mark.parametrize("character", "文茶家")
+def test_a_character_of_a_font_is_among_the_five_of_the_shipped_model(open_page: OpenPage, character: str) -> None:
+    page = open_page("handwriting")
+    write(page, *glyph_strokes(character))
+    expect(page.locator(f".votes .bar[data-label={character}]")).to_be_visible(timeout=10_000)
+    answer = rows(page)
+    assert character in [row["label"] for row in answer]
+    assert len(answer) == 5
+    assert len(answer[0]["members"]) == 3
+
+
+def glyph_strokes(character: str) -> list[Stroke]:
+    """What fills a glyph's outline: a line for each piece of ink in each of its rows."""
+    side, rows_across = 400, 40
+    image = Image.new("L", (side, side))
+    font = ImageFont.truetype("/usr/share/fonts/truetype/arphic/ukai.ttc", 300)
+    ImageDraw.Draw(image).text((side / 2, side / 2), character, 255, font, anchor="mm")
+    ink = np.asarray(image) > 127
+    strokes: list[Stroke] = []
+    for y in range(0, side, side // rows_across):
+        edges = np.flatnonzero(np.diff(ink[y].astype(int), prepend=0, append=0))
+        strokes += [[(a / side, y / side), (b / side, y / side)] for a, b in edges.reshape(-1, 2)]
+    return strokes
 
 
 def test_five_rows_show_how_each_member_votes(open_page: OpenPage) -> None:
