@@ -16,6 +16,7 @@ from rich.progress import track
 from handlers.images import pad_and_resize
 from models.handwriting.drawing.pictures import Pictures, load_characters
 from models.handwriting.model import CHARACTERS
+from models.handwriting.recipe import Recipe
 
 COUNT = 40_000  # pictures in a file, 0.5 GB
 SIZE = 64  # px, as the members take them
@@ -72,7 +73,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fonts", type=Path, required=True, help="what models.handwriting.drawing.fonts fetched")
     parser.add_argument("--out", type=Path, required=True, help="where to write")
-    parser.add_argument("--files", type=int, default=9, help=f"of {COUNT} pictures each (default: %(default)s)")
+    # One an epoch: the first file, which is seen again after the last, is the easy one.
+    parser.add_argument(
+        "--files", type=int, default=Recipe.epochs, help=f"of {COUNT} pictures each (default: %(default)s)"
+    )
     parser.add_argument("--first", type=int, default=0, help="number of the first file (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     options = parser.parse_args()

@@ -11,6 +11,7 @@ from torch import Tensor
 from handlers.images import decode_image
 from models.figures import run
 from models.handwriting.data import MAX_PIXELS, Judged, load_judged
+from models.handwriting.judging import accuracy, predict
 from models.handwriting.model import HERE, LABELS, MEMBERS, SIZES, WEIGHTS, load_member
 
 
@@ -20,18 +21,15 @@ def ask_members(folder: Path, pictures: Judged) -> Tensor:
     return torch.stack([ask_member(name, folder, pictures.pixels(size)) for name, size in members])
 
 
-@torch.inference_mode()
 def ask_member(name: str, folder: Path, pixels: Tensor) -> Tensor:
-    member = load_member(name, folder / WEIGHTS)
-    return torch.cat([member(part) for part in pixels.split(100)]).softmax(1)
+    return predict(load_member(name, folder / WEIGHTS), pixels).softmax(1)
 
 
 def describe(probabilities: Tensor, labels: Tensor) -> dict[str, float]:
     """How often the class is the likeliest, and among the five likeliest."""
-    found = probabilities.topk(5).indices == labels[:, None]
     return {
-        "top_1": round(float(found[:, 0].float().mean()), 4),
-        "top_5": round(float(found.any(1).float().mean()), 4),
+        "top_1": round(accuracy(probabilities, labels, 1), 4),
+        "top_5": round(accuracy(probabilities, labels, 5), 4),
         "mean_probability": round(float(probabilities.max(1).values.mean()), 4),
     }
 

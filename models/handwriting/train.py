@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.handwriting.data import Judged, batches, load_judged, open_drawn
+from models.handwriting.judging import accuracy, predict
 from models.handwriting.model import HERE, MEMBERS, build_member
 from models.handwriting.recipe import Recipe
 from models.weights import save_weights
@@ -32,18 +33,6 @@ class Epoch:
 
     def __str__(self) -> str:
         return f"{self.number:5}  {self.training_loss:13.4f}  {self.top1:9.4f}  {self.top5:9.4f}"
-
-
-@torch.inference_mode()
-def predict(model: nn.Module, pixels: Tensor) -> Tensor:
-    """Logits (N, classes) of pixels (N, size, size, 3), uint8."""
-    model.eval()
-    return torch.cat([model(part) for part in pixels.split(100)])
-
-
-def accuracy(scores: Tensor, labels: Tensor, top: int) -> float:
-    """The share of pictures whose class is among the ``top`` of the highest scores (N, classes)."""
-    return float((scores.topk(top).indices == labels[:, None]).any(1).float().mean())
 
 
 class Training:
