@@ -2,9 +2,10 @@
 SERVE := .venv/serve.installed
 TEST := .venv/test.installed
 TRAIN := .venv-train/installed
+PEERS := $(patsubst requirements/peers/%.in,.venv-peers/%/installed,$(wildcard requirements/peers/*.in))
 PYTHON ?= python3.11
 
-.PHONY: serve test archive bench train lint clean
+.PHONY: serve test archive bench bench-quick peers train lint clean
 
 serve: $(SERVE)   ## build the archives and serve them; ARGS="--port 9000" passes options on
 	scripts/install-nginx && .venv/bin/marina archive && exec .venv/bin/marina serve $(ARGS)
@@ -15,8 +16,15 @@ test: $(TEST) $(TRAIN)   ## lint, then every test; installs a browser, nginx and
 archive: $(SERVE)   ## build every model's archive into model_store/
 	./archive.sh $(ARGS)
 
-bench: $(TEST) $(TRAIN)   ## measure against the peers, and write benchmarks/results/ and docs/performance.md
-	.venv/bin/python -m benchmarks.run $(ARGS)
+bench: $(TEST) $(TRAIN)   ## every figure, in hours: benchmarks/results/ and docs/performance.md; again, it goes on
+	-$(MAKE) --keep-going peers
+	scripts/bench $(ARGS)
+
+bench-quick: $(TEST) $(TRAIN)   ## the first three figures, in under five minutes once all is installed
+	-$(MAKE) --keep-going .venv-peers/fastapi/installed .venv-peers/litserve/installed
+	scripts/bench quick $(ARGS)
+
+peers: $(PEERS)   ## the environments of the servers that Marina is measured beside
 
 train: $(TRAIN)   ## train a model: make train MODEL=resnet18 ARGS="--data photos"
 	.venv-train/bin/python -m models.$(MODEL).train $(ARGS)
@@ -25,7 +33,7 @@ lint: $(TEST)   ## ruff and mypy
 	scripts/lint
 
 clean:   ## remove the environments and the archives
-	rm -rf .venv .venv-train model_store/*.mar
+	rm -rf .venv .venv-train .venv-peers model_store/*.mar
 
 $(SERVE): requirements/serve.txt requirements/java.txt
 	scripts/install serve .venv $@
@@ -35,3 +43,6 @@ $(TEST): requirements/test.txt $(SERVE)
 
 $(TRAIN): requirements/train.txt requirements/torch.txt requirements/java.txt
 	scripts/install train .venv-train $@
+
+.venv-peers/%/installed: requirements/peers/%.txt
+	scripts/install peers/$* .venv-peers/$* $@

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.load import Load
@@ -9,13 +10,17 @@ from benchmarks.load import Load
 PERCENTILES = (50, 95, 99)
 
 
-def run_ab(url: str, body: Path, content_type: str, requests: int, clients: int) -> Load:
+def run_ab(
+    url: str, body: Path, content_type: str, requests: int, clients: int, headers: Mapping[str, str] | None = None
+) -> Load:
     """Posts a file again and again from so many clients, each on a connection that it keeps.
 
     Without -k, ab hangs against TorchServe; -l lets answers differ in length.
     """
     command = ["ab", "-k", "-l", "-q", "-n", str(requests), "-c", str(clients), "-s", "120"]
-    command += ["-p", str(body), "-T", content_type, url]
+    command += ["-p", str(body), "-T", content_type]
+    command += [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
+    command.append(url)
     return parse_ab(subprocess.check_output(command, text=True, stderr=subprocess.STDOUT))
 
 

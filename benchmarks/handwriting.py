@@ -4,21 +4,21 @@ The server is held to one core; the users, and all that measures, to another.
 """
 
 import base64
-import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.limit import find_limit
+from benchmarks.archives import Archive, build_archive, build_folder, set_lines, unpacked
+from benchmarks.limit import Bodies, Point, Window, measure_point
 from benchmarks.load import post_all
+from benchmarks.most_users import find_most_users
 from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, MeasuredServer, marina
 from benchmarks.users import is_carried, measure_users, name_users
@@ -29,10 +29,7 @@ STEP_S = 30  # for one number of users while the limit is searched
 CLOSED_LOOP_S = 8  # about; for each way to answer pictures as fast as it goes
 CLIENTS = 50
 ROUND_TRIP_PICTURES = 320  # of a round through the server
-WAYS = {
-    "one_by_one": ("onnxruntime", "one after another: pictures and models, float32, 1 thread"),
-    "handler": ("marina", "the handler alone, batches of {batch_size}, {runtime}"),
-}
+ONE_BY_ONE = {"variant": "float32", "runtime": "onnxruntime", "server": "onnxruntime"}
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,8 @@ class Build:
 
     archive: Path | None = None
     folder: Path | None = None  # of the exported ensemble: used again where it is there, else kept there
-    runtime: str = "onnxruntime"
-    variant: str = "float32"
+    variant: str | None = None  # without it and a runtime, those that the shipped model is served as
+    runtime: str | None = None
     server: tuple[tuple[str, int | None], ...] = ()  # TorchServe's keys, such as batchSize, in place of the model's
 
 
@@ -50,7 +47,7 @@ class Build:
 class Plan:
     """With how many users it is measured, and how long."""
 
-    users: int = 75
+    users: int = 150
     seconds: float = 60
     most_users: int = 400  # that the search for the limit tries
 
@@ -59,54 +56,58 @@ def measure_handwriting(rounds: int, options: list[str], build: Build, plan: Pla
     """Rows for the users and for each way to answer pictures in each round, then one for each step of the search."""
     common = describe_run()
     with tempfile.TemporaryDirectory() as name, two_cores() as (core, other):
-        archive = build.archive or build_archive(build, Path(name))
-        unpacked = Path(name) / "unpacked"
-        with zipfile.ZipFile(archive) as file:
-            file.extractall(unpacked)
-        common |= describe_archive(archive, unpacked) | {"wanted_users": plan.users}
-        os.sched_setaffinity(0, {other})
-        samples = unpacked / "samples"
-        first = min(samples.iterdir())
-        with marina(archive.parent.resolve(), archive.stem, first, options, core) as server:
-            server = replace(server, settings=f"behind HTTP, {common['runtime']}, {server.settings}")
-            server.check_cores({core})
-            rows = [
-                common | {"round": number} | row
-                for number in range(1, rounds + 1)
-                for row in measure_round(server, core, unpacked, plan)
-            ]
-            found = [common | {"round": 1} | row for row in search_limit(server, samples, plan, rows)]
-            server.check_cores({core})
+        path, plain = find_archives(build, Path(name))
+        with unpacked(path) as archive, unpacked(plain) as unquantised:
+            common |= archive.describe() | {"wanted_users": plan.users}
+            common["sizes"] = "/".join(map(str, archive.settings["sizes"]))
+            os.sched_setaffinity(0, {other})
+            with marina(path.parent.resolve(), path.stem, archive.samples[0], options, core) as server:
+                server = replace(server, settings=f"behind HTTP, {common['runtime']}, {server.settings}")
+                server.check_cores({core})
+                rows = [
+                    common | {"round": number} | row
+                    for number in range(1, rounds + 1)
+                    for row in measure_round(server, core, archive, unquantised, plan)
+                ]
+                found = [common | {"round": 1} | row for row in search_limit(server, archive, plan, rows)]
+                server.check_cores({core})
     return rows + sorted(found, key=lambda row: int(str(row["clients"])))
 
 
-def measure_round(server: MeasuredServer, core: int, unpacked: Path, plan: Plan) -> Iterator[Row]:
-    yield measure_carried(server, plan.users, plan.seconds, unpacked / "samples")
-    yield from (measure_alone(core, unpacked, way) for way in WAYS)
-    yield measure_closed_loop(server, unpacked / "samples")
+def measure_round(
+    server: MeasuredServer, core: int, archive: Archive, unquantised: Archive, plan: Plan
+) -> Iterator[Row]:
+    """``unquantised`` is the same ensemble in float32, which the peer computes with."""
+    yield measure_carried(server, plan.users, plan.seconds, archive)
+    yield measure_in_process(core, unquantised, "one_by_one") | ONE_BY_ONE
+    yield measure_in_process(core, archive, "handler")
+    yield measure_closed_loop(server, archive)
 
 
-def measure_carried(server: MeasuredServer, users: int, seconds: float, samples: Path) -> Row:
+def measure_carried(server: MeasuredServer, users: int, seconds: float, archive: Archive) -> Row:
     """So many users at the old system's address."""
     address = server.url.partition("/predictions/")[0]
-    measured = measure_users(server, address, "handwriting", users, seconds, samples)
+    measured = measure_users(server, address, "handwriting", users, seconds, archive.folder / "samples")
     return {**describe(server.name, server.settings, name_users(users)), **measured}
 
 
-def measure_alone(core: int, unpacked: Path, way: str) -> Row:
+def measure_in_process(core: int, archive: Archive, way: str) -> Row:
     """Pictures in one process on the server's core, while the server waits."""
-    settings = json.loads((unpacked / "settings.json").read_text(encoding="utf-8"))
-    command: list[str | Path] = ["taskset", "--cpu-list", str(core)]
-    command += [ROOT / ".venv/bin/python", "-m", "benchmarks.peers.in_process", unpacked, way, str(CLOSED_LOOP_S)]
-    printed = subprocess.check_output(command, cwd=ROOT, text=True)
-    name, told = WAYS[way]
-    head = describe(name, told.format(**settings), "as fast as it goes")
-    return {**head, "clients": 1, **json.loads(printed.splitlines()[-1]), "pss_mb": ""}
+    settings = archive.settings
+    batch = 1 if way == "one_by_one" else settings["batch_size"]
+    told = "one after another: pictures and models, float32, 1 thread"
+    if way == "handler":
+        told = f"the handler alone, batches of {batch}, {settings['runtime']}"
+    found = measure_point(
+        archive, Point(way, 1, 1, batch), Bodies(archive.samples, question=True), Window(CLOSED_LOOP_S, cores=(core,))
+    )
+    kept = {name: value for name, value in found.items() if name not in ("processes", "threads", "batch")}
+    return {**kept, **describe("marina", told, "as fast as it goes"), "clients": 1, "pss_mb": ""}
 
 
-def measure_closed_loop(server: MeasuredServer, samples: Path) -> Row:
+def measure_closed_loop(server: MeasuredServer, archive: Archive) -> Row:
     """Clients who do not pause, with the same pictures."""
-    pictures = [base64.b64encode(path.read_bytes()).decode() for path in sorted(samples.iterdir())]
+    pictures = [base64.b64encode(path.read_bytes()).decode() for path in archive.samples]
     fields = {"esun_uuid": "0", "esun_timestamp": int(time.time()), "retry": 2}
     documents = [{**fields, "image": pictures[n % len(pictures)]} for n in range(ROUND_TRIP_PICTURES)]
     post_all(server.url, documents[:CLIENTS], CLIENTS)
@@ -122,7 +123,7 @@ def measure_closed_loop(server: MeasuredServer, samples: Path) -> Row:
     }
 
 
-def search_limit(server: MeasuredServer, samples: Path, plan: Plan, rows: list[Row]) -> list[Row]:
+def search_limit(server: MeasuredServer, archive: Archive, plan: Plan, rows: list[Row]) -> list[Row]:
     """A row for each number of users that was tried to find the highest that is carried."""
     carried = all(is_carried(row) for row in rows if row["workload"] == name_users(plan.users))
     tried: list[Row] = []
@@ -130,10 +131,10 @@ def search_limit(server: MeasuredServer, samples: Path, plan: Plan, rows: list[R
     def holds(users: int) -> bool:
         if users == plan.users:
             return carried
-        tried.append(measure_carried(server, users, STEP_S, samples))
+        tried.append(measure_carried(server, users, STEP_S, archive))
         return is_carried(tried[-1])
 
-    find_limit(holds, plan.users, plan.most_users)
+    find_most_users(holds, plan.users, plan.most_users)
     return tried
 
 
@@ -141,41 +142,27 @@ def describe(server: str, settings: str, workload: str) -> Row:
     return {"workload": workload, "server": server, "settings": settings}
 
 
-def describe_archive(archive: Path, unpacked: Path) -> Row:
-    """What an archive is, from its own files."""
-    settings = json.loads((unpacked / "settings.json").read_text(encoding="utf-8"))
-    provenance = json.loads((unpacked / "provenance.json").read_text(encoding="utf-8"))
-    return {
-        "runtime": settings["runtime"],
-        "variant": provenance["variant"],
-        "sizes": "/".join(map(str, settings["sizes"])),
-        "archive_bytes": archive.stat().st_size,
-    }
-
-
-def build_archive(build: Build, scratch: Path) -> Path:
-    """The archive of the ensemble at its full input sizes, exported anew unless that was kept."""
+def find_archives(build: Build, scratch: Path) -> tuple[Path, Path]:
+    """The archive that is measured, and the same ensemble in float32; exported anew unless that was kept."""
+    if build.archive:
+        return build.archive, build.archive
     exported = (build.folder or scratch / "exported").resolve()
     if not (exported / "model-config.yaml").exists():
         python = ROOT / ".venv-train/bin/python"
         subprocess.run([python, "-m", "benchmarks.peers.full_size_ensemble", str(exported)], cwd=ROOT, check=True)
     folder = shutil.copytree(exported, scratch / "models" / MODEL)
     config = folder / "model-config.yaml"
-    config.write_text(set_lines(config.read_text(), {"runtime": build.runtime, **dict(build.server)}))
-    command: list[str | Path] = [ROOT / ".venv/bin/marina", "archive", MODEL, "--models", folder.parent]
-    command += ["--out", scratch, "--variant", build.variant]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return scratch / f"{MODEL}.mar"
+    config.write_text(set_lines(config.read_text(), dict(build.server)))
+    own_variant, own_runtime = served_as(config.read_text())
+    plain = build_archive(MODEL, folder.parent, scratch / "float32", "float32", "onnxruntime")
+    return build_folder(folder, scratch, build.variant or own_variant, build.runtime or own_runtime), plain
 
 
-def set_lines(config: str, values: dict[str, object]) -> str:
-    """A YAML text with other values behind keys that stand on lines of their own; None leaves one. Raises KeyError."""
-    for key, value in values.items():
-        if value is not None:
-            config, changed = re.subn(rf"^( *{key}:) .*$", rf"\g<1> {value}", config, flags=re.MULTILINE)
-            if not changed:
-                raise KeyError(key)
-    return config
+def served_as(config: str) -> tuple[str, str | None]:
+    """The variant and the runtime that a model's settings name."""
+    found = {key: re.search(rf"^  {key}: (\w+)", config, re.MULTILINE) for key in ("variant", "runtime")}
+    variant, runtime = (each[1] if each else None for each in found.values())
+    return variant or "float32", runtime
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import csv
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +16,16 @@ PACKAGES = ("torchserve", "onnxruntime", "openvino", "tokenizers", "numpy", "pil
 Row = dict[str, object]
 
 
+# What measuring itself writes: no other code is measured where they alone have changed.
+WRITTEN = ("benchmarks/results", "docs/performance.md", "docs/plots", "README.md")
+
+
 def describe_run() -> Row:
     """When, where and on what a run is made."""
-    git = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT)
     model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
     return {
         "run": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "commit": git.stdout.strip(),
+        "commit": describe_commit(),
         "machine": f"{model.partition(':')[2].strip()}, {len(psutil.Process().cpu_affinity())} cores",
         "versions": " ".join(
             [f"python {platform.python_version()}"]
@@ -30,20 +34,31 @@ def describe_run() -> Row:
     }
 
 
-def append_rows(path: Path, rows: list[Row]) -> None:
-    """Adds rows of the same columns to a CSV file."""
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        if is_new:
+def describe_commit() -> str:
+    """The commit, with "-dirty" where what is measured may differ from it."""
+    commit = git("describe", "--always").stdout.strip()
+    paths = [".", *(f":(exclude){path}" for path in WRITTEN)]
+    return f"{commit}-dirty" if git("diff", "--quiet", "HEAD", "--", *paths).returncode else commit
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=ROOT)
+
+
+def append_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Adds rows to a CSV file. Columns that it does not have yet are added, and are empty in the older rows."""
+    kept = read_rows(path) if path.exists() else []
+    old = list(kept[0]) if kept else []
+    columns = list(dict.fromkeys([*old, *(name for row in rows for name in row)]))
+    is_whole = columns == old
+    with path.open("a" if is_whole else "w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        if not is_whole:
             writer.writeheader()
+            writer.writerows(kept)
         writer.writerows(rows)
 
 
-def read_last_run(path: Path) -> list[dict[str, str]]:
-    """The rows of the last run in the file that measured more than one server."""
+def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    runs = {row["run"]: {each["server"] for each in rows if each["run"] == row["run"]} for row in rows}
-    last = [run for run, servers in runs.items() if len(servers) > 1][-1]
-    return [row for row in rows if row["run"] == last]
+        return list(csv.DictReader(file))

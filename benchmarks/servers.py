@@ -5,9 +5,9 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -29,6 +29,7 @@ class MeasuredServer:
     url: str  # that inputs are posted to
     process: psutil.Process
     metrics_url: str = ""
+    about: Mapping[str, object] = field(default_factory=dict)  # what its rows say of the model that it serves
 
     def counters(self) -> dict[str, float]:
         """The counters of its models so far, where it has any."""
@@ -42,8 +43,9 @@ class MeasuredServer:
 
     def workers_rss_mb(self) -> float:
         """The resident memory of its largest worker; of the whole process, where it has none."""
-        workers = [member for member in self.family() if WORKER in " ".join(member.cmdline())]
-        return round(max(worker.memory_info().rss for worker in workers or self.family()) / 1e6, 1)
+        alive = [member for member in self.family() if member.status() != psutil.STATUS_ZOMBIE]
+        workers = [member for member in alive if WORKER in " ".join(member.cmdline())]
+        return round(max(worker.memory_info().rss for worker in workers or alive) / 1e6, 1)
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes so far."""
@@ -128,20 +130,37 @@ def marina(
     store: Path, model: str, sample: Path, options: list[str], core: int | None = None
 ) -> Iterator[MeasuredServer]:
     """`marina serve` with one archive of a store, through nginx; held to one core where that is given."""
+    with marina_with(store, {model: sample}, options, core) as servers:
+        yield servers[model]
+
+
+@contextmanager
+def marina_with(
+    store: Path, samples: Mapping[str, Path], options: list[str], core: int | None = None
+) -> Iterator[dict[str, MeasuredServer]]:
+    """One `marina serve` with several archives; by model, the same server with that model's address and settings.
+
+    ``samples`` has an input for each model.
+    """
     metrics = free_port()
     ports = [part for use in ("", "inference-", "management-") for part in (f"--{use}port", "0")]
     ports += ["--metrics-port", str(metrics)]
     command: list[str | Path] = [] if core is None else ["taskset", "--cpu-list", str(core)]
-    command += [ROOT / ".venv/bin/marina", "serve", "--store", store, "--models", model, *ports, *options]
+    command += [ROOT / ".venv/bin/marina", "serve", "--store", store, "--models", ",".join(samples), *ports, *options]
     with NamedTemporaryFile() as file, running(command, log := Path(file.name)) as process:
-        while not (found := re.search(r"^Marina serves on (\S+)\n  (.+)$", log.read_text(), re.MULTILINE)):
+        while "\nCtrl-C stops it." not in (text := log.read_text()):
             if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                raise RuntimeError(log.read_text())
+                raise RuntimeError(text)
             time.sleep(0.2)
-        url = f"{found[1]}/predictions/{model}"
-        wait_for_answer(url, sample, log)
-        settings = found[2].partition(": ")[2].partition(", ")[2].partition(", also")[0]
-        yield MeasuredServer("marina", settings, url, process, f"http://127.0.0.1:{metrics}/metrics")
+        (address,) = re.findall(r"^Marina serves on (\S+)$", text, re.MULTILINE)
+        servers = {}
+        for model, sample in samples.items():
+            line = re.search(rf"^  {re.escape(model)} \S+: (.+)$", text, re.MULTILINE)
+            settings = line[1].partition(", ")[2].partition(", also")[0] if line else ""
+            url = f"{address}/predictions/{model}"
+            wait_for_answer(url, sample, log)
+            servers[model] = MeasuredServer("marina", settings, url, process, f"http://127.0.0.1:{metrics}/metrics")
+        yield servers
 
 
 @contextmanager
@@ -162,10 +181,13 @@ def fastapi(
 
 
 @contextmanager
-def torchserve(picture: Path, scratch: Path) -> Iterator[MeasuredServer]:
+def torchserve(
+    picture: Path, scratch: Path, workers: int = 1, threads: int = 2, batch_size: int = 8, delay_ms: int = 1
+) -> Iterator[MeasuredServer]:
     """TorchServe with its own image_classifier handler and the same weights in TorchScript."""
     python = ROOT / ".venv-train/bin/python"
-    subprocess.run([python, "-m", "benchmarks.peers.torchserve.build", scratch], cwd=ROOT, check=True)
+    build = [python, "-m", "benchmarks.peers.torchserve.build", scratch, *map(str, (workers, batch_size, delay_ms))]
+    subprocess.run(build, cwd=ROOT, check=True)
     inference = free_port()
     (scratch / "config.properties").write_text(
         f"inference_address=http://127.0.0.1:{inference}\n"
@@ -177,6 +199,7 @@ def torchserve(picture: Path, scratch: Path) -> Iterator[MeasuredServer]:
     command = [python, "-m", "ts.model_server", "--start", "--foreground", "--ncs", "--model-store", scratch]
     command += ["--models", "resnet18=resnet18.mar", "--ts-config", scratch / "config.properties"]
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "TMPDIR": str(scratch), "HOME": str(scratch)}
+    environment["OMP_NUM_THREADS"] = str(threads)
     # torchvision is mended before the worker imports it: see sitecustomize.py.
     environment["PYTHONPATH"] = f"{ROOT / 'benchmarks/peers/torchserve'}:{ROOT}"
     log = scratch / "torchserve.log"
@@ -185,7 +208,7 @@ def torchserve(picture: Path, scratch: Path) -> Iterator[MeasuredServer]:
         wait_for_answer(url, picture, log)
         yield MeasuredServer(
             "torchserve image_classifier",
-            "torchscript, 1 x 2 threads, batches of up to 8 gathered for 1 ms",
+            f"torchscript, {workers} x {threads} threads, batches of up to {batch_size} gathered for {delay_ms} ms",
             url,
             process,
         )

@@ -1,19 +1,17 @@
 """Entities and readability beside the services that they replace, at the full sizes; then the shipped models alone."""
 
 import csv
-import json
 import random
-import shutil
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from benchmarks.ab import run_ab
+from benchmarks.archives import STORE, build_folder, find_archive, unpacked
 from benchmarks.load import Answer, Load, ask_all, failures, summarise
 from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, MeasuredServer, fastapi, marina
@@ -25,10 +23,23 @@ DOCUMENT_WORDS = 1000
 SHORT_WORDS = (18, 26)  # about 30 tokens
 PASSAGE_WORDS = (140, 200)  # as the excerpts of CommonLit have
 BRIEF_WORDS = (5, 60)
-RUNTIMES = ("onnxruntime", "openvino")
 CLIENTS = 50
 SMALL_REQUESTS = 3000
 WARM_UP_REQUESTS = 8
+
+
+@dataclass(frozen=True)
+class Build:
+    """As what a full-size model is served."""
+
+    variant: str
+    runtime: str
+
+
+# Each of them is served beside the peer.
+READABILITY_BUILDS = (Build("float32", "onnxruntime"), Build("float32", "openvino"))
+PLAIN_TORCH = {"variant": "float32", "runtime": "torch"}
+PLAIN_ONNX = {"variant": "float32", "runtime": "onnxruntime"}
 
 
 def make_texts(count: int, words: tuple[int, int], seed: int = 0) -> list[str]:
@@ -71,6 +82,7 @@ def measured(server: MeasuredServer, run: Callable[[], tuple[Load, Row]]) -> Row
         server.counters().get(name, 0) - tokens.get(name, 0) for name in ("TokensComputed", "TokensPadded")
     )
     return {
+        **server.about,
         "server": server.name,
         "settings": server.settings,
         **{key: more[key] for key in ("workload", "requests", "clients")},
@@ -118,42 +130,40 @@ def measure_small(server: MeasuredServer, sample: Path) -> Row:
     return measured(server, run)
 
 
-def build_full_size(model: str, scratch: Path, *runtimes: str) -> Path:
-    """The full-size model with random weights: as a checkpoint, and as an archive for each runtime, in that folder."""
+def export_full_size(model: str, scratch: Path) -> Path:
+    """The full-size model with random weights, as a checkpoint and as a model's folder, which this gives."""
     subprocess.run(
         [ROOT / ".venv-train/bin/python", "-m", "benchmarks.peers.full_size", model, scratch], cwd=ROOT, check=True
     )
-    for runtime in runtimes:
-        folder = shutil.copytree(scratch / f"{model}-base", scratch / f"{model}-{runtime}")
-        config = folder / "model-config.yaml"
-        config.write_text(config.read_text().replace("runtime: onnxruntime", f"runtime: {runtime}"))
-        command: list[str | Path] = [ROOT / ".venv/bin/marina", "archive", folder.name]
-        subprocess.run([*command, "--models", scratch, "--out", scratch], cwd=ROOT, check=True)
-    return scratch
+    return scratch / f"{model}-base"
 
 
-def quality_of(model: str) -> str:
-    """What the shipped model reaches on its test data, from its figures."""
-    figures: dict[str, Any] = json.loads((ROOT / "models" / model / "figures.json").read_text())
-    if model == "ner":
-        return f"F1 {figures['corpora']['wikigold_test']['all']['f1']}"
-    return f"RMSE {figures['test']['rmse']}"
+@contextmanager
+def marina_full_size(
+    folder: Path, store: Path, build: Build, sample: Path, options: list[str]
+) -> Iterator[MeasuredServer]:
+    """Marina with the archive of a model's folder; its settings begin with the runtime."""
+    path = build_folder(folder, store / f"{build.variant}-{build.runtime}", build.variant, build.runtime)
+    about = {"variant": build.variant, "runtime": build.runtime, "archive_bytes": path.stat().st_size}
+    with marina(path.parent, path.stem, sample, options) as server:
+        yield replace(server, settings=f"{build.runtime}, {server.settings}", about=about)
 
 
-def measure_ner(rounds: int, options: list[str]) -> list[Row]:
+def measure_ner(rounds: int, options: list[str], build: Build) -> list[Row]:
     """A row for each server and workload in each round, in turn."""
     documents = make_texts(9, (DOCUMENT_WORDS, DOCUMENT_WORDS))
     short = make_texts(300, SHORT_WORDS)
     sample = next(path for path in SAMPLES if path.parts[-3] == "ner")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        scratch = build_full_size("ner", Path(name), *RUNTIMES[:1])
-        environment = {"CHECKPOINT": str(scratch / "checkpoint")}
+        folder = export_full_size("ner", Path(name))
+        environment = {"CHECKPOINT": str(folder.parent / "checkpoint")}
         peer = "fastapi, transformers pipeline"
         app = ("transformers_pipeline", "/ner", sample)
-        ours = stack.enter_context(marina(scratch, f"ner-{RUNTIMES[0]}", sample, options))
+        ours = stack.enter_context(marina_full_size(folder, Path(name), build, sample, options))
         once = stack.enter_context(fastapi(peer, "built once, float32", *app, environment | {"REBUILD": "0"}))
         old = stack.enter_context(fastapi(peer, "built for each request, float32", *app, environment))
+        once, old = (replace(server, about=PLAIN_TORCH) for server in (once, old))
         for server in (ours, once):
             ask_all(server.url, short[:WARM_UP_REQUESTS], WARM_UP_REQUESTS)
         common = {**describe_run(), "model": "DistilBERT-base", "quality": "random weights"}
@@ -173,16 +183,15 @@ def measure_readability(rounds: int, options: list[str], excerpts: Path | None) 
     sample = next(path for path in SAMPLES if path.parts[-3] == "readability")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        scratch = build_full_size("readability", Path(name), *RUNTIMES)
-        environment = {"MODEL": str(scratch / "readability-base")}
+        folder = export_full_size("readability", Path(name))
+        environment = {"MODEL": str(folder)}
         app = ("padded_onnx", "/predict", sample)
         peer = stack.enter_context(
             fastapi("fastapi, onnxruntime", "padded to 300, float32, one by one", *app, environment)
         )
-        servers = [peer]
-        for runtime in RUNTIMES:
-            ours = stack.enter_context(marina(scratch, f"readability-{runtime}", sample, options))
-            servers.append(replace(ours, settings=f"{runtime}, {ours.settings}"))
+        servers = [replace(peer, about=PLAIN_ONNX)]
+        for build in READABILITY_BUILDS:
+            servers.append(stack.enter_context(marina_full_size(folder, Path(name), build, sample, options)))
         common = {**describe_run(), "model": "BERT-base", "quality": "random weights"}
         workloads = {"excerpts of CommonLit" if excerpts else "passages": passages, "texts of 5 to 60 words": brief}
         for server in servers:
@@ -196,8 +205,12 @@ def measure_readability(rounds: int, options: list[str], excerpts: Path | None) 
 
 
 def measure_shipped(model: str, rounds: int, options: list[str], common: Row) -> list[Row]:
+    """The archive that is served by default."""
     sample = next(path for path in SAMPLES if path.parts[-3] == model)
-    with marina(ROOT / "model_store", model, sample, options) as server:
+    path = find_archive(model, STORE)
+    with unpacked(path) as archive:
+        about = archive.describe()
+    with marina(path.parent, model, sample, options) as server:
         run_ab(server.url, sample, "text/plain", CLIENTS, CLIENTS)
-        head = {**common, "model": "shipped", "quality": quality_of(model)}
+        head = {**common, **about, "model": "shipped"}
         return [head | {"round": number} | measure_small(server, sample) for number in range(1, rounds + 1)]

@@ -1,5 +1,6 @@
 """Users who ask, read the answer and pause, as many as are told: what they find, and what the server takes for them."""
 
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,9 @@ def read_requests(path: Path) -> list[Request]:
 
 
 @contextmanager
-def users_of(url: str, locustfile: str, users: int, pictures: Path, requests: Path) -> Iterator[psutil.Process]:
+def users_of(
+    url: str, locustfile: str, users: int, pictures: Path, requests: Path, headers: Mapping[str, str] | None = None
+) -> Iterator[psutil.Process]:
     """So many users at an address until the block ends; all of them are there, and warm, when it begins.
 
     After it, the file ``requests`` has a line for every request. Raises RuntimeError where locust does not run.
@@ -53,6 +56,7 @@ def users_of(url: str, locustfile: str, users: int, pictures: Path, requests: Pa
     command += ["--users", str(users), "--spawn-rate", str(max(1, users / RAMP_S))]
     command += ["--run-time", str(LONGEST_RUN_S), "--stop-timeout", str(LAST_ANSWERS_S)]
     environment = {**os.environ, "PICTURES": str(pictures), "REQUESTS": str(requests)}
+    environment["HEADERS"] = json.dumps(dict(headers or {}))
     log = requests.with_suffix(".log")
     with running(command, log, env=environment) as locust:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -65,12 +69,18 @@ def users_of(url: str, locustfile: str, users: int, pictures: Path, requests: Pa
 
 
 def measure_users(
-    server: MeasuredServer, address: str, locustfile: str, users: int, seconds: float, pictures: Path
+    server: MeasuredServer,
+    address: str,
+    locustfile: str,
+    users: int,
+    seconds: float,
+    pictures: Path,
+    headers: Mapping[str, str] | None = None,
 ) -> Row:
     """What so many users find in so many seconds, counting each request that begins in them."""
     with TemporaryDirectory() as name:
         file = Path(name) / "requests"
-        with users_of(address, locustfile, users, pictures, file):
+        with users_of(address, locustfile, users, pictures, file, headers):
             began, cpu_before = time.time(), server.cpu_seconds()
             pss_mb = server.peak_pss_mb(seconds)
             ended, cpu_s = time.time(), server.cpu_seconds() - cpu_before

@@ -5,6 +5,8 @@ import { fetchModels } from "./api.js";
 import { connectCopyButton } from "./curl.js";
 import { byId, element } from "./elements.js";
 import { taskOf } from "./tasks/index.js";
+import { showVariants } from "./variants.js";
+import { variantInWords } from "./wording.js";
 
 const RETRY_S = 3;
 
@@ -58,6 +60,7 @@ function show(model) {
   announce(model.title, model.description);
   byId("terms").textContent = model.license ?? "";
   byId("facts").replaceChildren(...facts(model).map((fact) => element("li", {}, fact)));
+  showVariants(model);
   for (const link of byId("models").children) {
     if (link.hash === address(model)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -74,6 +77,7 @@ function facts(model) {
   return [
     `${model.name}, version ${model.version}`,
     ...(labels.length > 6 ? [`${labels.length} labels`] : labels.length ? [labels.join(", ")] : []),
+    ...(model.variant ? [variantInWords(model)] : []),
   ];
 }
 

@@ -31,6 +31,23 @@ export function scoreInWords(score) {
   return number(score, 2).replace("-", "−").replace(/^−0$/, "0");
 }
 
+const ENGINES = { onnxruntime: "ONNX Runtime", openvino: "OpenVINO", torchscript: "torch" };
+
+/** {variant, runtime} -> "int8 in OpenVINO"; "float32" where the engine is not said. */
+export function variantInWords({ variant, runtime }) {
+  return runtime ? `${variant} in ${ENGINES[runtime] ?? runtime}` : variant;
+}
+
+/** 0.8219 -> "0.822": a metric, to be read under another's. */
+export function measureInWords(value) {
+  return value.toFixed(3).replace("-", "−");
+}
+
+/** 2.94 -> "2.9 times" */
+export function timesInWords(factor) {
+  return `${factor.toLocaleString("en", { minimumSignificantDigits: 2, maximumSignificantDigits: 2 })} times`;
+}
+
 /** {max_bytes, max_pixels} -> "10 MB and 50 megapixels"; "" where there is no limit. */
 export function limitsInWords(limits = {}) {
   const parts = [];

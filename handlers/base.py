@@ -31,17 +31,29 @@ class Handler:
         """Reads the settings, loads the model and warms it up; once a worker, before it is READY."""
         properties = context.system_properties
         model_dir = properties.get("model_dir")
-        self.settings = self.settings_type(read_settings(model_dir))
-        self.threads = thread_share(getattr(context, "model_name", None), self.settings.workers)
-        limit_library_threads(self.threads)
+        settings = self.settings_type(read_settings(model_dir))
+        share = thread_share(getattr(context, "model_name", None), settings.workers)
+        threads = settings.threads or share
+        limit_library_threads(threads)
         gpu = properties.get("gpu_id")
         device = "cpu" if gpu is None else "cuda:%s" % gpu
-        self.load(lambda file: load_model(os.path.join(model_dir, file), self.settings.runtime, self.threads, device))
-        self.pool = ThreadPoolExecutor(self.threads)
-        self.counts: Dict[str, int] = {}
-        self.prepare(model_dir)
-        for size in (1, self.settings.batch_size):
+
+        def load_file(file: str) -> Model:
+            path = os.path.join(model_dir, file)
+            return load_model(path, settings.runtime, threads, device, settings.precision)
+
+        self.start(model_dir, settings, threads, load_file)
+        for size in (1, settings.batch_size):
             self.inference([self.example()] * size)
+
+    def start(self, model_dir: str, settings: Settings, threads: int, load_file: Callable[[str], Model]) -> None:
+        """Makes ready to handle, without a warm-up; ``load_file`` gives the model in a file of the archive."""
+        self.settings = settings
+        self.threads = threads
+        self.pool = ThreadPoolExecutor(threads)
+        self.counts: Dict[str, int] = {}
+        self.load(load_file)
+        self.prepare(model_dir)
 
     def load(self, load_file: Callable[[str], Model]) -> None:
         """Loads the model with ``load_file``, which takes a file of the archive by its name."""

@@ -129,6 +129,9 @@ def to_rgb(image: "Image.Image") -> "Image.Image":
         white = Image.new("RGB", rgba.size, (255, 255, 255))
         white.paste(rgba, mask=rgba.getchannel("A"))
         return white
+    if image.mode == "RGB":  # a conversion would copy it
+        image.load()
+        return image
     return image.convert("RGB")
 
 

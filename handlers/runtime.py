@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 class OnnxRuntimeModel:
     package = "onnxruntime"
 
-    def __init__(self, path: str, threads: int, device: str) -> None:
+    def __init__(self, path: str, threads: int, device: str, precision: str) -> None:
         # Else it keeps a queue of events about this machine in the user's home, to be sent.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
@@ -43,17 +43,20 @@ class OnnxRuntimeModel:
 class OpenVinoModel:
     package = "openvino"
 
-    def __init__(self, path: str, threads: int, device: str) -> None:
+    def __init__(self, path: str, threads: int, device: str, precision: str) -> None:
         import openvino
 
-        compiled = openvino.Core().compile_model(
+        core = openvino.Core()
+        # It would emulate bf16 on a processor that has none, slowly.
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        compiled = core.compile_model(
             path,
             "CPU",
             {
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
-                # Else it computes in bf16 where the processor can, which is a variant of its own.
-                "INFERENCE_PRECISION_HINT": "f32",
+                # Without it, it computes in bf16 wherever the processor can: that is a variant of its own.
+                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" and has_bf16 else "f32",
                 # Two pinned workers land on the same core.
                 "ENABLE_CPU_PINNING": False,
             },
@@ -71,7 +74,7 @@ class OpenVinoModel:
 class TorchScriptModel:
     package = "torch"
 
-    def __init__(self, path: str, threads: int, device: str) -> None:
+    def __init__(self, path: str, threads: int, device: str, precision: str) -> None:
         import torch
 
         torch.set_num_threads(threads)
@@ -98,17 +101,18 @@ RUNTIMES: Dict[str, Type[Model]] = {
 FALLBACKS = {"onnxruntime": "openvino", "openvino": "onnxruntime"}
 
 
-def load_model(path: str, runtime: str, threads: int, device: str = "cpu") -> Model:
+def load_model(path: str, runtime: str, threads: int, device: str = "cpu", precision: str = "float32") -> Model:
     """The model in the file ``path``, loaded by the runtime of that name, or by its fallback if that is missing.
 
-    ``device`` is a torch device name; only TorchScript uses another than "cpu".
+    ``device`` is a torch device name; only TorchScript uses another than "cpu". ``precision`` is "float32" or "bf16";
+    only OpenVINO knows the second, on processors that have it.
     """
     chosen = RUNTIMES[runtime]
     fallback = RUNTIMES.get(FALLBACKS.get(runtime, ""))
     if fallback is not None and not is_installed(chosen) and is_installed(fallback):
         logger.warning("%s is not installed; %s runs the model", chosen.package, fallback.package)
         chosen = fallback
-    model = chosen(path, threads, device)
+    model = chosen(path, threads, device, precision)
     return_freed_memory()
     return model
 

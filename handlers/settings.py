@@ -6,6 +6,8 @@ import typing
 from typing import Any, Dict, List, Mapping, Type
 
 SETTINGS_FILE = "settings.json"
+MAY_BE_ZERO = ("threads",)
+CHOICES = {"precision": ("float32", "bf16")}
 
 
 class SettingsError(ValueError):
@@ -19,6 +21,8 @@ class Settings:
     input: str = "bytes"  # what a client sends, for the page: bytes, image or text
     file: str = "graph.onnx"  # the model, relative to the archive's root
     runtime: str = "onnxruntime"  # onnxruntime, openvino or torchscript
+    precision: str = "float32"  # what OpenVINO computes in where a graph says nothing else: float32 or bf16
+    threads: int = 0  # of one worker; 0 is its share of the cores
     max_bytes: int = 10000000  # of one input, as decoded from the request
     workers: int = 1  # from minWorkers: among how many the cores are divided
     batch_size: int = 1  # from batchSize: the largest batch that the warm-up runs
@@ -34,8 +38,11 @@ class Settings:
                 raise SettingsError("handler.%s must be of type %s" % (name, kind.__name__.lower()))
             if kind is list:
                 check_items(name, value, types[name].__args__[0])
-            if kind is int and value < 1:
-                raise SettingsError("handler.%s must be at least 1" % name)
+            least = 0 if name in MAY_BE_ZERO else 1
+            if kind is int and value < least:
+                raise SettingsError("handler.%s must be at least %d" % (name, least))
+            if name in CHOICES and value not in CHOICES[name]:
+                raise SettingsError("handler.%s must be one of: %s" % (name, ", ".join(CHOICES[name])))
             setattr(self, name, value)
         for name in types:
             if not hasattr(self, name):

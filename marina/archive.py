@@ -3,12 +3,10 @@
 import importlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,63 +18,90 @@ from handlers.base import Handler
 from handlers.settings import SETTINGS_FILE, SettingsError
 from handlers.tasks import TASKS, load_task
 from marina import provenance
+from marina.asking import ask_archive
 from marina.errors import MarinaError
+from marina.gate import Refused, agreement, check_agreement
 from marina.graphs import find_fault
 from marina.model_config import CONFIG_FILE, ModelConfig, read_model_config
 from marina.packing import MANIFEST, PROVENANCE, pack
 from marina.places import HANDLERS, ROOT
+from marina.quantize import embed, external_files, quantize
+from marina.variants import RANGES, VARIANTS, check_variant, find_measured, read_measured, read_ranges
 from marina.verify import check_content
 
 ENTRY = "marina_entry.py"
 ENTRY_SOURCE = b'"""The server enters here."""\nfrom handlers.entry import handle  # noqa: F401\n'
-VARIANTS = ("float32", "torchscript")
 TORCHSCRIPT_FILE = "model.pt"
 # Settings of the handler that are the server's: a name of `handlers.settings.Settings` -> TorchServe's key.
 DERIVED = {"workers": "minWorkers", "batch_size": "batchSize", "timeout_s": "responseTimeout"}
 # Long ago and always the same: an archive's bytes may not depend on when it was built.
 CREATED_ON = "01/01/1980 00:00:00"
-# Runs in a clean interpreter with the unpacked archive as its only source: proves that the archive needs nothing
-# of the checkout, and prints what it answers to each of its samples.
-CHECK = """
-import json, pathlib, sys
-folder = pathlib.Path(sys.argv[1])
-sys.path.insert(0, str(folder))
-import marina_entry, handlers
-from handlers.local import answer_all
-samples = sorted((folder / "samples").glob("*")) if (folder / "samples").is_dir() else []
-answers = answer_all(marina_entry.handle, folder, [path.read_bytes() for path in samples])
-for name, module in sys.modules.items():
-    if name.split(".")[0] in ("handlers", "marina", "models"):
-        assert pathlib.Path(module.__file__).is_relative_to(folder), f"{name} comes from outside the archive"
-print(json.dumps([[path.name, status, body] for path, (status, body) in zip(samples, answers)]))
-"""
 
 
-def build_archive(folder: Path, out: Path, variant: str = "float32") -> tuple[Path, list[tuple[str, str]]]:
-    """Builds ``out/<model>.mar`` from a model's folder.
+def build_archive(
+    folder: Path, out: Path, variant: str | None = None, runtime: str | None = None
+) -> tuple[Path, list[tuple[str, str]]]:
+    """Builds ``out/<model>.mar`` from a model's folder, as the variant and for the runtime that its settings name.
 
-    Returns its path and what it answers to each of its samples (file name, JSON). Raises MarinaError.
+    Returns its path and what it answers to each of its samples (file name, JSON). Raises MarinaError, and Refused
+    where the variant's answers are too far from float32's.
     """
     config = read_model_config(folder)
-    if variant not in VARIANTS:
-        raise MarinaError(f"{variant!r} is no variant; there are: {', '.join(VARIANTS)}")
-    contents = collect(config, variant)
-    for name, content in contents.items():
-        check_content(name, content)
-    if variant == "float32":
-        check_graphs(config, contents)
-    contents[PROVENANCE] = encode(provenance.describe(folder, variant, contents))
-    data = pack(contents)
-    answers = answer_samples(data)
+    variant, runtime = choose(config, variant, runtime)
+    data = pack_variant(config, variant, runtime)
+    samples = [path.read_bytes() for path in config.samples]
+    asked = ask_archive(data, samples)
+    for sample, (status, body) in zip(config.samples, asked.answers, strict=True):
+        if status != 200:
+            raise MarinaError(f"the packed archive answers its own sample {sample.name} with {status}: {body}")
+    if variant not in ("float32", "torchscript"):
+        check_variant_answers(config, variant, asked.parsed())
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{config.name}.mar"
     write_whole(path, data)
-    return path, answers
+    return path, [(path.name, body) for path, (_, body) in zip(config.samples, asked.answers, strict=True)]
 
 
-def collect(config: ModelConfig, variant: str) -> dict[str, bytes]:
+def choose(config: ModelConfig, variant: str | None, runtime: str | None) -> tuple[str, str]:
+    """The variant and the runtime: those that are named, else the model's own. Raises MarinaError."""
+    variant = variant or config.archive.variant
+    own = str(config.handler.get("runtime", "onnxruntime"))
+    if variant in VARIANTS and own not in VARIANTS[variant].runtimes:
+        own = VARIANTS[variant].runtimes[0]
+    check_variant(variant, runtime or own)
+    return variant, runtime or own
+
+
+def pack_variant(config: ModelConfig, variant: str, runtime: str) -> bytes:
+    """The archive, not yet judged. Raises MarinaError."""
+    contents = collect(config, variant, runtime)
+    for name, content in contents.items():
+        check_content(name, content)
+    if variant != "torchscript":
+        check_graphs(config, contents)
+    measured = find_measured(read_measured(config.folder), variant, runtime)
+    if measured and measured.sha256 != provenance.model_digest(contents):
+        measured = None  # it was another file
+    if measured and not measured.passed:
+        raise Refused(measured.reason)
+    contents[PROVENANCE] = encode(provenance.describe(config.folder, variant, runtime, measured, contents))
+    return pack(contents)
+
+
+def check_variant_answers(config: ModelConfig, variant: str, answers: list[Any]) -> None:
+    """Refuses a variant that does not answer the samples as float32 does. Raises Refused."""
+    section = config.archive
+    if not config.samples and section.min_agreement > 0:
+        raise Refused(f"{variant} is refused: {config.name} has no samples to compare its answers on")
+    reference = pack_variant(config, "float32", "onnxruntime")
+    references = ask_archive(reference, [path.read_bytes() for path in config.samples]).parsed()
+    found = agreement(answers, references, section.max_difference)
+    check_agreement(variant, found, section.min_agreement, len(answers))
+
+
+def collect(config: ModelConfig, variant: str, runtime: str) -> dict[str, bytes]:
     """Every file of the archive but its provenance."""
-    settings = handler_settings(config, variant)
+    settings = handler_settings(config, variant, runtime)
     contents = {f"handlers/{path.name}": path.read_bytes() for path in sorted(HANDLERS.glob("*.py"))}
     contents[ENTRY] = ENTRY_SOURCE
     contents[SETTINGS_FILE] = encode(settings)
@@ -89,12 +114,34 @@ def collect(config: ModelConfig, variant: str) -> dict[str, bytes]:
         contents[TORCHSCRIPT_FILE] = export_torchscript(config)
     else:
         names += [*graph_sizes(settings), *config.archive.files]
-    for name in names:
+    contents |= {name: read_file(config, name) for name in names}
+    return quantize_graphs(config, contents, graph_sizes(settings)) if VARIANTS[variant].is_int8 else contents
+
+
+def read_file(config: ModelConfig, name: str) -> bytes:
+    """A file of the model's folder. Raises MarinaError where there is none, or one outside."""
+    path = config.folder / name
+    if not path.is_file() or not path.resolve().is_relative_to(config.folder.resolve()):
+        raise MarinaError(f"{config.folder} has no file {name}")
+    return path.read_bytes()
+
+
+def quantize_graphs(config: ModelConfig, contents: dict[str, bytes], graphs: Iterable[str]) -> dict[str, bytes]:
+    """The same files with int8 graphs in place of those that ``archive.int8`` names, or of all.
+
+    Each graph holds its own weights then, so the file that they shared is left out.
+    """
+    ranges = read_ranges(config)
+    chosen = config.archive.int8 or tuple(graphs)
+    for name in chosen:
+        if name not in contents or name not in ranges:
+            raise MarinaError(f"{config.folder}: int8 needs the graph {name} and its ranges in {RANGES}")
+    outside = set().union(*(external_files(contents[name]) for name in graphs))
+    others = {name: data for name, data in contents.items() if name not in outside}
+    for name in graphs:
         path = config.folder / name
-        if not path.is_file() or not path.resolve().is_relative_to(config.folder.resolve()):
-            raise MarinaError(f"{config.folder} has no file {name}")
-        contents[name] = path.read_bytes()
-    return contents
+        others[name] = quantize(path, ranges[name]) if name in chosen else embed(path)
+    return others
 
 
 def check_graphs(config: ModelConfig, contents: Mapping[str, bytes]) -> None:
@@ -113,17 +160,20 @@ def graph_sizes(settings: Mapping[str, Any]) -> dict[str, int | None]:
     return {settings["file"]: settings.get("size")}
 
 
-def handler_settings(config: ModelConfig, variant: str) -> dict[str, Any]:
+def handler_settings(config: ModelConfig, variant: str, runtime: str) -> dict[str, Any]:
     """What the handler will read, checked and completed by the task's own class."""
     settings = dict(config.handler)
     for name, key in DERIVED.items():
         if name in settings:
             raise MarinaError(f"{config.folder / CONFIG_FILE}: handler.{name} is set by {key}")
         settings[name] = config.server[key]
+    if "precision" in settings:
+        raise MarinaError(f"{config.folder / CONFIG_FILE}: handler.precision is the variant's: set archive.variant")
+    settings |= {"runtime": runtime, "precision": VARIANTS[variant].precision}
     if variant == "torchscript":
         if "members" in settings:
             raise MarinaError(f"{config.folder}: an ensemble has no torchscript variant")
-        settings |= {"runtime": "torchscript", "file": TORCHSCRIPT_FILE}
+        settings["file"] = TORCHSCRIPT_FILE
     try:
         return find_task(config).settings_type(settings).as_dict()
     except (SettingsError, ValueError) as error:
@@ -190,26 +240,6 @@ def manifest(config: ModelConfig) -> bytes:
     document = json.loads(ModelExportUtils.generate_manifest_json(archiver))
     document["createdOn"] = CREATED_ON
     return encode(document)
-
-
-def answer_samples(data: bytes) -> list[tuple[str, str]]:
-    """What the packed archive answers to its samples, asked in a clean interpreter outside the checkout."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name).resolve()
-        (folder / "archive.mar").write_bytes(data)
-        with zipfile.ZipFile(folder / "archive.mar") as archive:
-            archive.extractall(folder / "unpacked")
-        command = [sys.executable, "-I", "-c", CHECK, str(folder / "unpacked")]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        # The last line of a traceback is what went wrong; the lines above are about this tool.
-        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise MarinaError(f"the packed archive does not work on its own: {reason}")
-    answers = json.loads(done.stdout.splitlines()[-1])
-    for sample, status, body in answers:
-        if status != 200:
-            raise MarinaError(f"the packed archive answers its own sample {sample} with {status}: {body}")
-    return [(sample, body) for sample, _, body in answers]
 
 
 def write_whole(path: Path, data: bytes) -> None:

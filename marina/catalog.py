@@ -27,7 +27,9 @@ class ServedArchive:
     archive: ArchiveSettings
     variant: str
     samples: dict[str, bytes]  # file name -> content
-    quality: dict[str, Any]  # what was measured of the model, from its figures.json
+    quality: dict[str, Any]  # what was measured of the trained weights, from the model's figures.json
+    measured: dict[str, Any]  # what this variant reaches, and how fast; empty where it was not measured
+    variants: list[dict[str, Any]]  # the same of all variants that were tried
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -49,6 +51,8 @@ class ServedArchive:
             "task": self.handler["task"],
             "input": self.handler["input"],
             "variant": self.variant,
+            "runtime": self.handler["runtime"],
+            "variants": self.variants,
             "limits": {key: self.handler[key] for key in LIMITS if key in self.handler},
             "labels": self.handler.get("labels", []),
             "route": f"/{self.archive.route}" if self.archive.route else f"/predictions/{self.name}",
@@ -86,7 +90,9 @@ def read_served(path: Path) -> ServedArchive:
         archive=archive,
         variant=origin["variant"],
         samples={Path(name).name: data for name, data in contents.items() if name.startswith("samples/")},
-        quality=origin["quality"].get(origin["variant"], {}),
+        quality=origin["quality"].get("float32", {}),
+        measured=origin.get("measured") or {},
+        variants=origin.get("variants", []),
     )
 
 

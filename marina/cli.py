@@ -27,9 +27,16 @@ def archive(
     names: Annotated[list[str] | None, typer.Argument(help="Folders under models/; all of them if none.")] = None,
     models: Annotated[Path, typer.Option(help="Folder of the models' folders.")] = MODELS,
     out: Annotated[Path, typer.Option(help="Folder that the archives go to.")] = MODEL_STORE,
-    variant: Annotated[str, typer.Option(help="float32 (ONNX) or torchscript (needs torch).")] = "float32",
+    variant: Annotated[
+        str | None,
+        typer.Option(help="float32, bf16, int8, mixed or torchscript (needs torch); if none, the model's own."),
+    ] = None,
+    runtime: Annotated[str | None, typer.Option(help="onnxruntime or openvino; if none, the model's own.")] = None,
 ) -> None:
-    """Build models' archives and show what each answers to its own samples."""
+    """Build models' archives and show what each answers to its own samples.
+
+    A variant that answers them otherwise than float32, or was measured to be worse, is refused.
+    """
     from marina.archive import build_archive
     from marina.model_config import CONFIG_FILE
     from marina.verify import fingerprint
@@ -38,12 +45,53 @@ def archive(
     for left in sorted({path.stem for path in out.glob("*.mar")} - set(found) if not names else ()):
         console.print(f"{out / left}.mar has no folder under {models} any more; remove it if it is not to be served.")
     for name in names or found:
-        path, answers = build_archive(models / name, out, variant)
+        path, answers = build_archive(models / name, out, variant, runtime)
         console.print(f"{path}  {path.stat().st_size / 1e6:.2f} MB  sha256 {fingerprint(path)}")
         if not answers:
             console.print("  no samples, so only the warm-up was tried")
         for sample, answer in answers:
             console.print(f"  {sample}  {answer}", markup=False)
+
+
+@app.command()
+def variants(
+    name: Annotated[str, typer.Argument(help="A folder under models/.")],
+    models: Annotated[Path, typer.Option(help="Folder of the models' folders.")] = MODELS,
+    data: Annotated[Path | None, typer.Option(help="Labelled data, as the model's archive.judge reads it.")] = None,
+    part: Annotated[str, typer.Option(help="The part of the data that judges.")] = "dev",
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of inputs for int8's ranges; else the data's train part, or the samples."),
+    ] = None,
+    percentile: Annotated[float, typer.Option(help="Of the values that lie within a range of int8's.")] = 99.9,
+    write: Annotated[bool, typer.Option(help="Keep ranges and figures in the folder, and serve the fastest.")] = False,
+) -> None:
+    """Build every variant of a model, judge each beside float32, and time it.
+
+    With --write the model's folder gets ranges.json, variants.json, and the fastest variant that passed as its own.
+    """
+    from marina.measuring import Plan, fastest, measure_variants
+    from marina.model_config import CONFIG_FILE
+    from marina.settings_text import change_settings
+
+    folder = models / name
+    plan = Plan(data, part, inputs, percentile)
+    rows = measure_variants(folder, plan, write, lambda line: console.print(line, style="dim"))
+    headings = ("variant", "runtime", rows[0].metric or "metric", "drop", "agreement", "speed", "")
+    table = Table(*headings)
+    for row in rows:
+        value, drop = ("" if each is None else f"{each:.4f}" for each in (row.value, row.drop))
+        verdict = "" if row.passed else "refused"
+        table.add_row(row.variant, row.runtime, value, drop, f"{row.agreement:.1%}", f"{row.speed_up:.2f}", verdict)
+    console.print(table)
+    for reason in [row.reason for row in rows if not row.passed]:
+        console.print(reason)
+    best = fastest(rows)
+    console.print(f"The fastest that passes: {best.variant} in {best.runtime}, {best.speed_up:.2f} times float32.")
+    if write:
+        changes = {"archive.variant": best.variant, "handler.runtime": best.runtime}
+        config = folder / CONFIG_FILE
+        config.write_text(change_settings(config.read_text("utf-8"), changes), encoding="utf-8")
 
 
 @app.command()
@@ -106,6 +154,42 @@ def serve(
         ServeOptions(store, names, host, port, inference_port, management_port, metrics_port, workers, door),
         console,
     )
+
+
+@app.command()
+def tune(
+    model: Annotated[str, typer.Argument(help="A model's folder under models/.")],
+    p99_ms: Annotated[float | None, typer.Option("--p99-ms", min=0.001, help="The p99 that must be kept, ms.")] = None,
+    rps: Annotated[
+        float | None, typer.Option(min=0.001, help="Find what carries so many requests/s for least.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(min=0, help="Of one machine, an hour: adds the cost.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the winner into model-config.yaml.")] = False,
+    out: Annotated[Path | None, typer.Option(show_default="tuning/MODEL/", help="For rows, report and plots.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Use the rows that are in the folder already.")] = False,
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option("--input", "--data", show_default="its samples", help="A file to post, or a folder of them."),
+    ] = None,
+    budget_minutes: Annotated[float, typer.Option(min=0.1, help="How long to measure, at most.")] = 5,
+    clients: Annotated[int, typer.Option(min=1, max=400, help="Who ask at once, for the most throughput.")] = 50,
+    exhaustive: Annotated[bool, typer.Option("--exhaustive", help="Then measure every setting, to compare.")] = False,
+    models: Annotated[Path, typer.Option(help="Folder of the models' folders.")] = MODELS,
+) -> None:
+    """Find the workers, threads, batch, delay, variant and runtime that serve a model best on this machine."""
+    from marina.tune.goals import Goal
+    from marina.tune.run import STOPPED, Stopped, TuneOptions
+    from marina.tune.run import tune as tune_model
+
+    folder, goal = out or Path("tuning") / model, Goal(p99_ms, rps)
+    options = TuneOptions(
+        models / model, folder, goal, inputs or [], price, write, resume, exhaustive, 60 * budget_minutes, clients
+    )
+    try:
+        tune_model(options, console)
+    except Stopped:
+        console.print(f"Stopped. What was measured stands in {folder}; --resume goes on from there.", markup=False)
+        raise typer.Exit(STOPPED) from None
 
 
 @app.command()

@@ -46,6 +46,18 @@ class ArchiveSettings:
     module: str = ""
     # Files of the model's folder that the archive holds beside the model, the settings and the samples.
     files: tuple[str, ...] = ()
+    # What is built unless another is asked for: float32, bf16, int8, mixed or torchscript (see marina/variants.py).
+    variant: str = "float32"
+    # The graphs that int8 quantises; all of them if none is named.
+    int8: tuple[str, ...] = ()
+    # "module:function" that reads labelled data: (folder, "train" | "dev" | "test", limit) -> models.cases.Cases.
+    judge: str = ""
+    # How much worse than float32 a variant's metric may be, in the metric's own units.
+    max_drop: float = 0.005
+    # The share of samples, 0..1, that a variant must answer as float32 does.
+    min_agreement: float = 1.0
+    # By how much a score or a probability may differ for an answer to be the same.
+    max_difference: float = 0.1
     # A second address, "ner" for /ner: the one that an older system answered at.
     route: str = ""
 
@@ -124,4 +136,12 @@ def parse_archive_settings(path: Path, section: Mapping[str, Any]) -> ArchiveSet
         raise MarinaError(f'{path}: archive.version must be like "1.0"')
     if not isinstance(section.get("route", ""), str) or not ROUTE.fullmatch(section.get("route", "")):
         raise MarinaError(f"{path}: archive.route must be one word of lower-case letters, digits and -, as in /ner")
-    return ArchiveSettings(**{**section, "files": tuple(section.get("files", ()))})
+    for key in ("max_drop", "min_agreement", "max_difference"):
+        value = section.get(key, 0.0)
+        if type(value) not in (int, float) or not 0 <= value <= 1000:
+            raise MarinaError(f"{path}: archive.{key} must be a number, 0 or more")
+    for key in ("files", "int8"):
+        if not isinstance(section.get(key, []), list):
+            raise MarinaError(f"{path}: archive.{key} must be a list of files")
+    lists = {key: tuple(section.get(key, ())) for key in ("files", "int8")}
+    return ArchiveSettings(**{**section, **lists})

@@ -13,7 +13,12 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def start_child(
-    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], output: int | IO[str]
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str],
+    output: int | IO[str],
+    source: int = subprocess.DEVNULL,
+    errors: int | IO[str] = subprocess.STDOUT,
 ) -> subprocess.Popen[str]:
     """Starts a command that a Ctrl-C in the terminal does not reach, and that ends when the tool is killed."""
     parent = os.getpid()
@@ -29,9 +34,9 @@ def start_child(
         [str(part) for part in command],
         cwd=folder,
         env=dict(environment),
-        stdin=subprocess.DEVNULL,
+        stdin=source,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         text=True,
         start_new_session=True,
         preexec_fn=end_with_parent,

@@ -5,10 +5,12 @@ import importlib.metadata
 import json
 import subprocess
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import marina
+from marina.variants import Measured, read_measured
 
 # The packages whose version can change what an archive holds or answers.
 PACKAGES = (
@@ -17,6 +19,7 @@ PACKAGES = (
     "onnxruntime",
     "openvino",
     "pillow",
+    "pillow-simd",
     "tokenizers",
     "torch",
     "torch-model-archiver",
@@ -34,16 +37,33 @@ def digests(contents: Mapping[str, bytes]) -> dict[str, str]:
     return {path: sha256(data) for path, data in sorted(contents.items())}
 
 
-def describe(folder: Path, variant: str, contents: Mapping[str, bytes]) -> dict[str, Any]:
+def model_digest(contents: Mapping[str, bytes]) -> str:
+    """SHA-256 over an archive's graphs and weights, names included: what a measured quality belongs to."""
+    whole = hashlib.sha256()
+    for name in sorted(contents):
+        if name.endswith((".onnx", ".safetensors", ".pt")):
+            whole.update(name.encode() + b"\0" + contents[name])
+    return whole.hexdigest()
+
+
+def describe(
+    folder: Path, variant: str, runtime: str, measured: Measured | None, contents: Mapping[str, bytes]
+) -> dict[str, Any]:
     """What provenance.json says of an archive built from a model's folder."""
     figures = folder / "figures.json"
     return {
         "marina": marina.__version__,
         "variant": variant,
+        "runtime": runtime,
         "commit": git(folder, "rev-parse", "HEAD") or UNKNOWN,
         "changed_since_commit": bool(git(folder, "status", "--porcelain", "--", ".", "../../handlers")),
         "packages": versions(),
-        "quality": {variant: json.loads(figures.read_text("utf-8"))} if figures.is_file() else {},
+        # What the figures tell was measured on the trained weights; what the variant itself reaches stands below.
+        "quality": {"float32": json.loads(figures.read_text("utf-8"))} if figures.is_file() else {},
+        "measured": asdict(measured) if measured else None,
+        # Of other files than these, the figures would say nothing.
+        "variants": read_measured(folder).get("variants", []) if measured else [],
+        "model_sha256": model_digest(contents),
         "files": digests(contents),
     }
 

@@ -43,6 +43,8 @@ COPIES_OF_A_BODY = 4
 class TorchServe:
     """One TorchServe on loopback, serving the archives with the given number of workers each."""
 
+    model_api = False  # whether models can be registered while it runs
+
     def __init__(self, run: Path, ports: Ports, archives: Sequence[ServedArchive], workers: dict[str, int]):
         self.folder = run / "torchserve"
         self.temporary = run / "tmp"
@@ -60,6 +62,7 @@ class TorchServe:
             self.folder / PROPERTIES,
             CONFIG / f"{PROPERTIES}.j2",
             ports=self.ports,
+            model_api=str(self.model_api).lower(),
             model_store=self.archives[0].path.parent,
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
@@ -119,8 +122,9 @@ class TorchServe:
         return environment
 
     def thread_shares(self) -> dict[str, int]:
-        """Threads of one worker of each model: the cores, divided among its workers."""
-        return {name: max(1, available_cores() // count) for name, count in self.workers.items()}
+        """Threads of one worker of each model: as its settings say, or the cores divided among its workers."""
+        said = {archive.name: archive.handler.get("threads", 0) for archive in self.archives}
+        return {name: said[name] or max(1, available_cores() // count) for name, count in self.workers.items()}
 
     def wait_ready(self, timeout_s: float) -> Management:
         """Waits until every model has all its workers READY. Raises MarinaError where the server gives up."""

@@ -1,4 +1,4 @@
-"""A model's card: its README.md, with tables that are written from ``figures.json``."""
+"""A model's card: its README.md, with tables that are written from ``figures.json`` and ``variants.json``."""
 
 import argparse
 import json
@@ -9,15 +9,57 @@ from typing import Any
 
 BEGIN = "<!-- figures: written from figures.json -->"
 END = "<!-- end of the figures -->"
+VARIANTS_BEGIN = "<!-- variants: written from variants.json -->"
+VARIANTS_END = "<!-- end of the variants -->"
+ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torchscript": "torch"}
+METRICS = {"f1": "F1", "rmse": "RMSE", "top_1": "top-1 accuracy", "": "quality"}
 Table = Callable[[dict[str, Any]], list[str]]  # of the figures: the lines of one table
 
 
-def write_card(card: str, figures: dict[str, Any], tables: Sequence[Table]) -> str:
-    """The card's text with the tables between its two markers. Raises ValueError where it has no such markers."""
-    before, rest = card.split(BEGIN)
-    _, after = rest.split(END)
-    written = "\n\n".join("\n".join(table(figures)) for table in tables)
-    return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
+def write_card(
+    card: str, figures: dict[str, Any], tables: Sequence[Table], variants: dict[str, Any] | None = None
+) -> str:
+    """The card's text with the tables between its markers, and the section on variants where some were measured.
+
+    Raises ValueError where it has no such markers.
+    """
+    written = fill(card, BEGIN, END, "\n\n".join("\n".join(table(figures)) for table in tables))
+    return fill(written, VARIANTS_BEGIN, VARIANTS_END, "\n".join(describe_variants(variants)) if variants else "")
+
+
+def fill(card: str, begin: str, end: str, written: str) -> str:
+    """The card with the text between the markers, in place of what is there. Raises ValueError without markers."""
+    before, rest = card.split(begin)
+    _, after = rest.split(end)
+    between = f"\n\n{written}\n\n" if written else "\n"
+    return f"{before}{begin}{between}{end}{after}"
+
+
+def describe_variants(measured: dict[str, Any]) -> list[str]:
+    """The section on variants, from what ``marina variants NAME --write`` wrote."""
+    rows = measured["variants"]
+    metric = next((row["metric"] for row in rows if row["metric"]), "")
+    versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    return [
+        "## Variants",
+        "",
+        f"Each beside float32 in ONNX Runtime, measured on {measured['data']}; its speed on {measured['machine']},",
+        f"with {versions}.",
+        "",
+        f"| variant | engine | {METRICS.get(metric, metric)} | worse by | same answer | speed | |",
+        "|---|---|---:|---:|---:|---:|---|",
+        *map(variant_line, rows),
+    ]
+
+
+def variant_line(row: dict[str, Any]) -> str:
+    """One variant in the table; what is not known of it is left out."""
+    value, drop = ("" if row[key] is None else f"{row[key]:.4f}" for key in ("value", "drop"))
+    verdict = "passes" if row["passed"] else row["reason"]
+    return (
+        f"| {row['variant']} | {ENGINES.get(row['runtime'], row['runtime'])} | {value} | {drop} "
+        f"| {row['agreement']:.1%} | {row['speed_up']:.2f} times | {verdict} |"
+    )
 
 
 def list_values(values: dict[str, Any], names: dict[str, str]) -> list[str]:
@@ -40,7 +82,10 @@ def run(folder: Path, tables: Sequence[Table]) -> None:
     check = parser.parse_args().check
     path = folder / "README.md"
     card = path.read_text(encoding="utf-8")
-    written = write_card(card, json.loads((folder / "figures.json").read_text(encoding="utf-8")), tables)
+    figures = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+    measured = folder / "variants.json"
+    variants = json.loads(measured.read_text(encoding="utf-8")) if measured.is_file() else None
+    written = write_card(card, figures, tables, variants)
     if not check:
         path.write_text(written, encoding="utf-8")
     elif card != written:

@@ -17,17 +17,24 @@ ALLOWED = {
 }
 # What a handler may import inside the function that needs it.
 INSIDE_FUNCTIONS = {"torch", "onnxruntime", "openvino", "tokenizers"}
+# What benchmarks may take of the tool: its load, and archives with other settings. All else they ask over HTTP.
+MARINA_IN_BENCHMARKS = {"marina.load", "marina.settings_text"}
 NEVER_IN_HANDLERS = {"ts", "mms", "ray", "marina", "models"}
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, bool]]:
     """Every import of a file: the top-level package, and whether it stands at the top of the file."""
+    yield from ((module.partition(".")[0], at_top) for module, at_top in modules(tree))
+
+
+def modules(tree: ast.AST) -> Iterator[tuple[str, bool]]:
+    """The same with the modules' whole names."""
     top = set(ast.iter_child_nodes(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name.partition(".")[0], node in top) for alias in node.names)
+            yield from ((alias.name, node in top) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield str(node.module).partition(".")[0], node in top
+            yield str(node.module), node in top
 
 
 @pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.name)
@@ -42,10 +49,18 @@ def test_handlers_keep_to_python_3_6_and_their_imports(path: Path) -> None:
 
 
 # Not the peers: each runs inside the server that it is about.
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
-def test_benchmarks_speak_http_only(path: Path) -> None:
-    for package, _ in imports(ast.parse(path.read_text())):
-        assert package in ALLOWED["benchmarks"] | {"benchmarks"} | sys.stdlib_module_names
+@pytest.mark.parametrize(
+    "path",
+    [*sorted((ROOT / "benchmarks").glob("*.py")), *sorted((ROOT / "benchmarks/report").glob("*.py"))],
+    ids=lambda path: path.name,
+)
+def test_benchmarks_speak_http_and_take_only_load_and_settings_of_the_tool(path: Path) -> None:
+    for module, _ in modules(ast.parse(path.read_text())):
+        package = module.partition(".")[0]
+        if package == "marina":
+            assert module in MARINA_IN_BENCHMARKS
+        else:
+            assert package in ALLOWED["benchmarks"] | {"benchmarks"} | sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "models").glob("**/*.py")), ids=lambda path: path.name)

@@ -33,6 +33,8 @@ def write(folder: Path) -> None:
         export_members(join_members(Path(name), folder), SIZES)
     config = yaml.safe_load((HERE / "model-config.yaml").read_text(encoding="utf-8"))
     config["handler"] = {"runtime": "onnxruntime", **config["handler"], "sizes": list(SIZES)}
+    # Answers of random weights are close calls: no variant agrees on them, and none would have to.
+    config["archive"]["min_agreement"] = 0.0
     text = yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
     (folder / "model-config.yaml").write_text(text, encoding="utf-8")
     generator = random.Random(0)  # noqa: S311 (no secret)

@@ -1,7 +1,5 @@
 """Pictures: those drawn to train on, and real ones to measure on."""
 
-import csv
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from handlers.images import decode_image, pad_and_resize
+from models.handwriting.cases import read_pictures
 
 MAX_PIXELS = 1_000_000
 CONTRAST, BRIGHTNESS = 0.25, 0.15  # how far a picture's are changed, of 1
@@ -32,12 +31,9 @@ class Judged:
 
 def load_judged(pictures: Path, labels: Path) -> Judged:
     """The pictures of a zip file, in a folder a class, and a table of index and dir that gives the folders' classes."""
-    with labels.open(encoding="utf-8", newline="") as file:
-        classes = {row["dir"]: int(row["index"]) for row in csv.DictReader(file)}
-    with zipfile.ZipFile(pictures) as archive:
-        names = sorted(name for name in archive.namelist() if name.lower().endswith(".jpg"))
-        images = [decode_image(archive.read(name), MAX_PIXELS) for name in names]
-    return Judged(images, torch.tensor([classes[Path(name).parent.name] for name in names]))
+    judged = read_pictures(pictures, labels)
+    images = [decode_image(content, MAX_PIXELS) for content, _ in judged]
+    return Judged(images, torch.tensor([index for _, index in judged]))
 
 
 def open_drawn(drawn: Path, epoch: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

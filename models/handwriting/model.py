@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import yaml
-
+from models.handwriting.settings import LABELS, SETTINGS
 from models.operators import import_torchvision
 from models.pixels import PixelClassifier
 from models.weights import load_weights
@@ -14,8 +13,6 @@ import timm  # noqa: E402
 
 HERE = Path(__file__).parent
 WEIGHTS = "weights.safetensors"
-SETTINGS = yaml.safe_load((HERE / "model-config.yaml").read_text(encoding="utf-8"))["handler"]
-LABELS: list[str] = SETTINGS["labels"]
 CHARACTERS = "".join(LABELS[:-1])  # the last label is isnull
 MEMBERS = tuple(Path(file).stem for file in SETTINGS["members"])  # timm's names
 SIZES = tuple(SETTINGS["sizes"])  # px, by member

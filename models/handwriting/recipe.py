@@ -18,6 +18,7 @@ class Recipe:
     decay: float = 0.05  # of the weights, by AdamW
     smoothing: float = 0.05  # of the labels
     memory: float = 0.998  # of the average of the weights, a batch
+    first_file: int = 0  # of the drawn pictures: the first two are easy ones, for a network that knows nothing
     seed: int = 1
 
     def rate_at(self, epoch: float) -> float:

@@ -17,7 +17,7 @@ from models.handwriting.data import Judged, batches, load_judged, open_drawn
 from models.handwriting.judging import accuracy, predict
 from models.handwriting.model import HERE, MEMBERS, build_member
 from models.handwriting.recipe import Recipe
-from models.weights import save_weights
+from models.weights import load_weights, save_weights
 
 HEADINGS = "epoch  training loss  dev top-1  dev top-5"
 
@@ -51,7 +51,7 @@ class Training:
     def run_epoch(self, drawn: Path, epoch: int) -> Iterator[tuple[float, float]]:
         """Learns one file of pictures; after each batch gives the share that is done, and the batch's loss."""
         recipe = self.recipe
-        pixels, labels = open_drawn(drawn, epoch, recipe.seed)
+        pixels, labels = open_drawn(drawn, recipe.first_file + epoch, recipe.seed)
         size = recipe.small if epoch < recipe.small_epochs else recipe.size
         self.model.train()
         for number, (views, classes) in enumerate(batches(pixels, labels, size, recipe.batch)):
@@ -65,6 +65,11 @@ class Training:
             self.optimizer.zero_grad()
             self.average.update_parameters(self.model)
             yield done, loss.item()
+
+    def begin_with(self, weights: Path) -> None:
+        """Takes a trained ensemble's weights of this member."""
+        for network in (self.model, self.average.module):
+            load_weights(network, weights, f"{self.recipe.member}.")
 
     def state(self) -> dict[str, object]:
         return {
@@ -91,6 +96,7 @@ def parse_options() -> argparse.Namespace:
     add("--epochs", type=int, default=recipe.epochs, help="default: %(default)s")
     add("--threads", type=int, default=torch.get_num_threads(), help="default: one a core")
     add("--resume", action="store_true", help="go on from the checkpoint in --out")
+    add("--start", type=Path, help="weights.safetensors to begin with, at full size and half the rate")
     add("--out", type=Path, default=HERE / "trained", help="where to write (default: %(default)s)")
     return parser.parse_args()
 
@@ -101,9 +107,14 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     recipe = replace(Recipe(options.member), epochs=options.epochs)
+    if options.start:
+        # What is known already needs no small pictures, and a high rate would forget it.
+        recipe = replace(recipe, small_epochs=0, rate=recipe.rate / 2, first_file=2)
     dev: Judged = load_judged(options.dev, options.labels or options.dev.with_name("labels.csv"))
     pixels = dev.pixels(recipe.size)
     training, first = Training(recipe), 0
+    if options.start:
+        training.begin_with(options.start)
     checkpoint = options.out / f"{recipe.member}.checkpoint.pt"
     if options.resume:
         saved = torch.load(checkpoint, weights_only=True)

@@ -12,7 +12,7 @@ from torch import nn
 
 from handlers.named_entities import EntitySettings, NamedEntities
 from models.iob2 import Score, Sentence, Span, read_spans, score_spans
-from models.ner.text import write_text
+from models.ner.text import to_spans, write_text
 
 CONFIG = Path(__file__).with_name("model-config.yaml")
 BATCH = 256  # texts
@@ -56,15 +56,6 @@ def find_spans(
         for text, places in group:
             yield list(to_spans(entities, [(start + shift, end + shift) for start, end in places]))
             shift += len(text) + 1
-
-
-def to_spans(entities: list[dict[str, Any]], places: list[tuple[int, int]]) -> Iterator[Span]:
-    """The entities as spans of a sentence's words, which stand in the text at ``places``: of all that they touch."""
-    for entity in entities:
-        first, last = entity["start"], entity["end"]
-        touched = [index for index, (start, end) in enumerate(places) if start < last and end > first]
-        if touched:
-            yield Span(entity["entity_group"], touched[0], touched[-1] + 1)
 
 
 def judge(network: nn.Module, tokenizer: Tokenizer, sentences: list[Sentence], joined: int = 1) -> dict[str, Score]:

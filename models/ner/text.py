@@ -1,6 +1,9 @@
-"""A sentence's words as the text that people write, with the place of each word in it."""
+"""A sentence's words as the text that people write, and back: from places in the text to words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from models.iob2 import Span
 
 CLOSING = {",", ".", ";", ":", "!", "?", ")", "]", "}", "%", "'s", "'m", "'re", "'ve", "'ll", "'d", "n't", "..."}
 OPENING = {"(", "[", "{", "$", "£", "€", "#"}
@@ -20,3 +23,12 @@ def write_text(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
         if word in QUOTES:
             open_quotes ^= {word}
     return text, places
+
+
+def to_spans(entities: Iterable[Mapping[str, Any]], places: Sequence[tuple[int, int]]) -> Iterator[Span]:
+    """The entities as spans of a sentence's words, which stand in the text at ``places``: of all that they touch."""
+    for entity in entities:
+        first, last = entity["start"], entity["end"]
+        touched = [index for index, (start, end) in enumerate(places) if start < last and end > first]
+        if touched:
+            yield Span(entity["entity_group"], touched[0], touched[-1] + 1)

@@ -12,9 +12,10 @@ from transformers import PreTrainedTokenizerFast
 from models.figures import run
 from models.readability.data import Excerpts, Splits, read_splits
 from models.readability.export import HERE
+from models.readability.judging import bootstrap_rmse, rmse
 from models.readability.model import Scores, load_model
 from models.readability.ridge import Ridge
-from models.readability.scores import bootstrap_rmse, rmse, score_texts
+from models.readability.scores import score_texts
 from models.readability.surface import WORD, Frequencies, split_sentences
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -19,9 +19,10 @@ from models.readability.data import Excerpts, Splits, read_splits
 from models.readability.export import HERE, ParityError, export_regression
 from models.readability.figures import write_figures
 from models.readability.finetuning import FineTuning, Settings
+from models.readability.judging import batch_rmse, rmse
 from models.readability.model import rescale
 from models.readability.recipe import Recipe
-from models.readability.scores import batch_rmse, rmse, score_texts
+from models.readability.scores import score_texts
 from models.readability.scratch import Scratch
 
 HEADINGS = "epoch  training loss  validation loss    RMSE"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from models.cards import interval, list_values, run
-from models.resnet18.model import LABELS
+from models.resnet18.photos import LABELS
 
 HERE = Path(__file__).parent
 

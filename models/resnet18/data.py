@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from handlers.images import decode_image, resize_and_crop
 from models.resnet18.drawing.scenes import draw_scene
+from models.resnet18.photos import list_photos
 
-FOLDERS = ("ants", "bees")  # in the order of the labels
 MAX_PIXELS = 50_000_000
 RESIZE, SIZE = 256, 224  # what serving does to a picture, and what every figure is measured with
 LEVELS = 3  # each half the size of the one before, so that a view that shrinks does not alias
@@ -45,14 +45,6 @@ class Photo:
 
     levels: tuple[Tensor, ...]
     label: int
-
-
-def list_photos(folder: Path) -> list[tuple[Path, int]]:
-    """The photos of one split with their labels, in a fixed order. Raises FileNotFoundError for none."""
-    photos = [(path, label) for label, name in enumerate(FOLDERS) for path in sorted((folder / name).glob("*"))]
-    if not photos:
-        raise FileNotFoundError(f"No photos under {folder}; expected {' and '.join(FOLDERS)} in it.")
-    return photos
 
 
 def load_judged(folder: Path) -> Judged:

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from handlers.images import decode_image, resize_and_crop
 from models.figures import run
-from models.resnet18.data import MAX_PIXELS, RESIZE, SIZE, Judged, list_photos, load_judged
-from models.resnet18.model import LABELS, PixelClassifier, load_model
+from models.resnet18.data import MAX_PIXELS, RESIZE, SIZE, Judged, load_judged
+from models.resnet18.model import PixelClassifier, load_model
+from models.resnet18.photos import LABELS, list_photos
 
 HERE = Path(__file__).parent
 

@@ -6,9 +6,8 @@ from torch import nn
 
 from models.operators import import_torchvision
 from models.pixels import PixelClassifier
+from models.resnet18.photos import LABELS
 from models.weights import load_weights
-
-LABELS = ("ant", "bee")
 
 
 def build_model(pretrained: bool = False, outputs: int = len(LABELS)) -> PixelClassifier:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.resnet18.data import Photo, mix, random_views
-from models.resnet18.model import LABELS, build_model
+from models.resnet18.model import build_model
+from models.resnet18.photos import LABELS
 from models.resnet18.recipe import Recipe
 
 

@@ -12,10 +12,12 @@ import psutil
 import pytest
 
 from benchmarks import handwriting, users
-from benchmarks.handwriting import Build, Plan, measure_handwriting, set_lines
-from benchmarks.limit import RESOLUTION, find_limit
-from benchmarks.report import carried, most_carried, write_reports
-from benchmarks.rows import append_rows, read_last_run
+from benchmarks.archives import set_lines
+from benchmarks.handwriting import Build, Plan, measure_handwriting, served_as
+from benchmarks.report import write_reports
+from benchmarks.report.files import HANDWRITING
+from benchmarks.report.findings import most_carried, tell_carried
+from benchmarks.rows import append_rows
 from benchmarks.servers import MeasuredServer, pss_bytes
 from marina.archive import build_archive
 from tests.conftest import ROOT
@@ -61,30 +63,6 @@ def answering(*bodies: bytes) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("limit", [0, 3, 5, 74, 75, 99, 150, 173, 390])
-def test_the_limit_is_found_to_the_resolution_wherever_it_is(limit: int) -> None:
-    tried: list[int] = []
-
-    def holds(number: int) -> bool:
-        tried.append(number)
-        return number <= limit
-
-    found = find_limit(holds, 75, 400)
-    assert found <= limit
-    assert limit - found <= RESOLUTION
-    assert len(set(tried)) == len(tried) <= 12
-
-
-def test_no_more_users_are_tried_than_allowed() -> None:
-    tried: list[int] = []
-
-    def holds(number: int) -> bool:
-        tried.append(number)
-        return True
-
-    assert find_limit(holds, 75, 150) == max(tried) <= 150
-
-
 def test_requests_are_read_with_what_was_wrong(tmp_path: Path) -> None:
     (tmp_path / "requests").write_text("1700000000.5 250.000 \n1700000001.25 20000.125 status 503\n")
     first, second = users.read_requests(tmp_path / "requests")
@@ -110,6 +88,12 @@ def test_settings_of_an_exported_model_are_replaced_where_they_stand() -> None:
     assert changed == "batchSize: 4\nhandler:\n  runtime: onnxruntime\n  labels:\n  - runtime\n"
     with pytest.raises(KeyError):
         set_lines(config, {"maxBatchDelay": 5})
+
+
+def test_without_a_variant_the_shipped_model_s_own_is_measured() -> None:
+    config = "handler:\n  runtime: openvino\narchive:\n  variant: int8\n"
+    assert served_as(config) == ("int8", "openvino")
+    assert served_as("handler:\n  task: handwriting\n") == ("float32", None)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +139,6 @@ def test_the_whole_measurement_from_an_archive_to_the_pages(tmp_path: Path) -> N
     results = tmp_path / "benchmarks/results/handwriting.csv"
     append_rows(results, rows)
     write_reports(tmp_path)
-    for _, figures in carried(read_last_run(results)):
+    for _, figures in tell_carried(HANDWRITING.read(results.parent)[-1]):
         assert figures in (tmp_path / "README.md").read_text()
         assert figures in (tmp_path / "docs/performance.md").read_text()

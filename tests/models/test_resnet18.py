@@ -37,7 +37,7 @@ def test_the_graph_is_small_and_made_again_byte_for_byte(tmp_path: Path) -> None
 
 
 def test_the_torchscript_variant_gives_the_same_answers(tmp_path: Path) -> None:
-    _, onnx_answers = build_archive(FOLDER, tmp_path / "onnx")
+    _, onnx_answers = build_archive(FOLDER, tmp_path / "onnx", "float32")
     command = [sys.executable, "-m", "marina", "archive", "resnet18", "--variant", "torchscript", "--out", tmp_path]
     printed = subprocess.check_output([str(part) for part in command], cwd=tmp_path, text=True)
     torch_answers = re.findall(r"^  (\S+)  (\{.*\})$", printed, re.MULTILINE)

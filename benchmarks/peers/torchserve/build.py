@@ -10,16 +10,16 @@ import torch
 from models.resnet18.model import LABELS, load_model
 
 ROOT = Path(__file__).resolve().parents[3]
-CONFIG = "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 8\nmaxBatchDelay: 1\nresponseTimeout: 120\n"
+CONFIG = "minWorkers: {0}\nmaxWorkers: {0}\nbatchSize: {1}\nmaxBatchDelay: {2}\nresponseTimeout: 120\n"
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, workers: str, batch_size: str, delay_ms: str) -> None:
     """Writes resnet18.mar into the folder."""
     network = load_model(ROOT / "models/resnet18/weights.safetensors").network
     with torch.no_grad():
         torch.jit.save(torch.jit.trace(network, torch.zeros(1, 3, 224, 224)), str(folder / "model.pt"))
     (folder / "index_to_name.json").write_text(json.dumps(dict(enumerate(LABELS))))
-    (folder / "model-config.yaml").write_text(CONFIG)
+    (folder / "model-config.yaml").write_text(CONFIG.format(workers, batch_size, delay_ms))
     archiver = Path(sys.executable).with_name("torch-model-archiver")
     command = [archiver, "--model-name", "resnet18", "--version", "1.0", "--force"]
     command += ["--handler", str(Path(__file__).with_name("two_classes.py"))]
@@ -28,4 +28,4 @@ def build(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    build(Path(sys.argv[1]), *sys.argv[2:])

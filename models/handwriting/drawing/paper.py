@@ -13,7 +13,7 @@ def warp(ink: np.ndarray, rng: np.random.Generator, width: int, height: int, fre
     With less ``freedom`` than 1 it is large, upright and in the middle.
     """
     side = ink.shape[0]
-    tall = (freedom * rng.uniform(0.5, 0.98) + (1 - freedom) * 0.9) * height
+    tall = (freedom * rng.uniform(0.6, 1.06) + (1 - freedom) * 0.9) * height
     wide = tall * np.exp(freedom * rng.normal(-0.12, 0.18))
     wide = min(wide, width * rng.uniform(0.85, 1.1))
     angle, slant, rise = freedom * rng.normal((0, 0, -0.06), (0.06, 0.12, 0.08))
