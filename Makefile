@@ -5,7 +5,7 @@ TRAIN := .venv-train/installed
 PEERS := $(patsubst requirements/peers/%.in,.venv-peers/%/installed,$(wildcard requirements/peers/*.in))
 PYTHON ?= python3.11
 
-.PHONY: serve test archive bench bench-quick peers train lint clean
+.PHONY: serve test archive bench bench-quick peers simd train lint clean
 
 serve: $(SERVE)   ## build the archives and serve them; ARGS="--port 9000" passes options on
 	scripts/install-nginx && .venv/bin/marina archive && exec .venv/bin/marina serve $(ARGS)
@@ -18,13 +18,18 @@ archive: $(SERVE)   ## build every model's archive into model_store/
 
 bench: $(TEST) $(TRAIN)   ## every figure, in hours: benchmarks/results/ and docs/performance.md; again, it goes on
 	-$(MAKE) --keep-going peers
+	-$(MAKE) simd
 	scripts/bench $(ARGS)
 
 bench-quick: $(TEST) $(TRAIN)   ## the first three figures, in under five minutes once all is installed
 	-$(MAKE) --keep-going .venv-peers/fastapi/installed .venv-peers/litserve/installed
+	-$(MAKE) simd
 	scripts/bench quick $(ARGS)
 
 peers: $(PEERS)   ## the environments of the servers that Marina is measured beside
+
+simd: $(SERVE)   ## Pillow's fork for AVX2, in Marina's environment and the peers'; not in .venv-train
+	scripts/install-simd .venv $(patsubst %/installed,%,$(wildcard .venv-peers/*/installed))
 
 train: $(TRAIN)   ## train a model: make train MODEL=resnet18 ARGS="--data photos"
 	.venv-train/bin/python -m models.$(MODEL).train $(ARGS)

@@ -120,13 +120,7 @@ class Bench:
             return None
         try:
             return step()
-        except (
-            NotInstalledError,
-            NotStartedError,
-            WrongAnswerError,
-            httpx.HTTPError,
-            subprocess.SubprocessError,
-        ) as error:
+        except LEFT_OUT as error:
             self.tell(f"{peer.name} is left out: {error or type(error).__name__}")
             self.left_out.add(peer.name)
             return None

@@ -15,7 +15,7 @@ import httpx
 import psutil
 
 from benchmarks.dialects import FORM, PLAIN, RAW_TENSOR, Dialect
-from benchmarks.servers import ROOT, MeasuredServer, free_port, running, torchserve
+from benchmarks.servers import ROOT, MeasuredServer, running, torchserve
 
 START_TIMEOUT_S = 90
 MODULE = "benchmarks.peers.pictures.with_{}"
@@ -126,7 +126,7 @@ def start_peer(peer: Peer, setting: Setting, place: Place) -> Iterator[MeasuredS
         except TimeoutError as error:
             raise NotStartedError(f"it does not answer:\n{str(error)[-2000:]}") from error
         return
-    port, management = (free_port(), 0) if peer != MMS else (free_low_port(), free_low_port())
+    port, management = free_low_port(), free_low_port()
     environment = describe_place(setting, place, port) | dict(peer.environment)
     if peer == MMS:
         environment |= find_java()
@@ -150,7 +150,7 @@ def describe_place(setting: Setting, place: Place, port: int) -> dict[str, str]:
         **{name.upper(): str(value) for name, value in asdict(setting).items()},
         "ARCHIVE": str(place.archive),
         "PORT": str(port),
-        "GRPC_PORT": str(free_port()),
+        "GRPC_PORT": str(free_low_port()),
         "PYTHONPATH": f"{place.archive}:{ROOT}",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": str(place.scratch),
@@ -172,7 +172,7 @@ def wait_until_it_answers(server: MeasuredServer, dialect: Dialect, place: Place
 
 
 def free_low_port() -> int:
-    """MMS refuses what a signed 16-bit number does not hold, and the system offers others of its own accord."""
+    """Below those that the system gives to whoever asks for any, as Ray's processes do; MMS takes no others."""
     while True:
         port = random.randrange(20_000, 2**15)  # noqa: S311 (no secret)
         with socket.socket() as probe:

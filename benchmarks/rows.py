@@ -12,7 +12,7 @@ import psutil
 
 from benchmarks.servers import ROOT
 
-PACKAGES = ("torchserve", "onnxruntime", "openvino", "tokenizers", "numpy", "pillow")
+PACKAGES = ("torchserve", "onnxruntime", "openvino", "tokenizers", "numpy", "pillow", "pillow-simd")
 Row = dict[str, object]
 
 

@@ -39,7 +39,7 @@ class ImageClassification(Handler):
     def preprocess(self, payload: Payload) -> "np.ndarray[Any, Any]":
         """uint8 (size, size, 3), RGB; from raw bytes, or from base64 in the JSON field "image"."""
         data = payload.read_bytes("image", "image/", self.settings.max_bytes)
-        image = decode_image(data, self.settings.max_pixels)
+        image = decode_image(data, self.settings.max_pixels, short_side=self.settings.resize)
         pixels = resize_and_crop(image, self.settings.resize, self.settings.size)
         release_image(image)
         return pixels

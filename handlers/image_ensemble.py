@@ -94,7 +94,7 @@ class ImageEnsemble(Handler):
     def preprocess(self, payload: Payload) -> Any:
         """``Pixels``; from raw bytes, or from base64 in the JSON field "image"."""
         data = payload.read_bytes("image", "image/", self.settings.max_bytes)
-        image = decode_image(data, self.settings.max_pixels, self.settings.max_aspect)
+        image = decode_image(data, self.settings.max_pixels, self.settings.max_aspect, max(self.settings.sizes))
         pixels = {size: pad_and_resize(image, size) for size in set(self.settings.sizes)}
         release_image(image)
         return pixels

@@ -30,6 +30,9 @@ OPEN_OPTIONS: Dict[str, Any] = {"formats": (*FORMATS, "MPO")} if int(PIL.__versi
 # 1.6 MB can hold 20,000 and take half a minute.
 START_OF_SCAN = b"\xff\xda"
 MAX_SCANS = 100
+# A JPEG may be decoded at a half, a quarter or an eighth of its size, at a fraction of the cost. It is, as long as this
+# many of its pixels remain for each one that is wanted: 99 of 100 samples of a photograph stay within one grey level.
+LEAST_REDUCTION = 3
 # Above this a picture's memory, 3 bytes a pixel and more while it is decoded, is given back at once.
 LARGE_PIXELS = 4000000
 
@@ -59,11 +62,14 @@ def image_format(data: bytes) -> Optional[str]:
     return None
 
 
-def decode_image(data: bytes, max_pixels: int, max_aspect: Optional[int] = None) -> "Image.Image":
+def decode_image(
+    data: bytes, max_pixels: int, max_aspect: Optional[int] = None, short_side: Optional[int] = None
+) -> "Image.Image":
     """A picture's first frame, upright, as an RGB ``PIL.Image`` of at most ``max_pixels`` pixels.
 
     Its long side is at most ``max_aspect`` times its short side. Transparency is laid on white, CMYK, palette,
-    grey and 16-bit pictures become 8-bit RGB.
+    grey and 16-bit pictures become 8-bit RGB. Who will make its short side ``short_side`` pixels long says so: a large
+    JPEG is then decoded at a fraction of its size.
 
     Raises EmptyBody, UnsupportedType (compressed body), ImageTooLarge and UnusableInput (both told from the header,
     before any pixel is decoded) and UndecodableImage.
@@ -73,6 +79,8 @@ def decode_image(data: bytes, max_pixels: int, max_aspect: Optional[int] = None)
         image = Image.open(io.BytesIO(data), **OPEN_OPTIONS)
         check_pixels(image, max_pixels)
         check_aspect(image, max_aspect)
+        if image.format in ("JPEG", "MPO") and short_side is not None:
+            reduce_jpeg(image, LEAST_REDUCTION * short_side)
         return to_rgb(turn_upright(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageTooLarge("The picture has more than the allowed %d pixels." % max_pixels)
@@ -108,6 +116,18 @@ def check_aspect(image: "Image.Image", max_aspect: Optional[int]) -> None:
             "The picture has %d x %d pixels; a side may be at most %d times as long as the other."
             % (*image.size, max_aspect)
         )
+
+
+def reduce_jpeg(image: "Image.Image", short_side: int) -> None:
+    """Has a JPEG decoded at the smallest scale that leaves it ``short_side`` pixels; at one that divides both sides.
+
+    Any other would end in a part of a pixel, and move the rest.
+    """
+    width, height = image.size
+    for scale in (8, 4, 2):
+        if width % scale == height % scale == 0 and min(width, height) >= scale * short_side:
+            image.draft(None, (width // scale, height // scale))
+            return
 
 
 def turn_upright(image: "Image.Image") -> "Image.Image":

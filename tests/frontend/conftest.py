@@ -24,8 +24,9 @@ HAND_OVER = """async ([event, name, type, {text, url}]) => {
 }"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """For these tests alone: while it is open an event loop runs in this thread, and no other may begin there."""
     flags = ["--disable-gpu", "--disable-background-networking"]
     if os.geteuid() == 0:
         flags.append("--no-sandbox")  # Chromium's sandbox does not work for root

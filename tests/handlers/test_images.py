@@ -17,6 +17,7 @@ from tests.conftest import encode
 PIXELS = 1_000_000
 NOISE = Image.merge("RGB", [Image.effect_noise((60, 40), 80) for _ in range(3)])
 GREY = NOISE.convert("L")
+PHOTOS = sorted(Path("models/resnet18/samples").glob("*.jpg"))[::3]
 
 
 def decode(data: bytes) -> Image.Image:
@@ -206,6 +207,24 @@ def test_one_resampling_equals_resize_then_crop_within_one_level() -> None:
     left = (resized.width - 224) / 2
     reference = np.asarray(resized.crop((round(left), 16, round(left) + 224, 240))).astype(int)
     assert np.abs(resize_and_crop(picture, 256, 224) - reference).max() <= 1
+
+
+@pytest.mark.parametrize("times", [5, 8, 16])
+@pytest.mark.parametrize("photo", PHOTOS, ids=lambda photo: photo.stem)
+def test_a_large_jpeg_is_decoded_in_part_and_gives_the_same_crop_within_one_level(photo: Path, times: int) -> None:
+    picture = Image.open(photo)
+    data = encode(picture.resize((picture.width // 8 * 8 * times, picture.height // 8 * 8 * times)), "JPEG", quality=85)
+    whole, part = decode_image(data, 10**8), decode_image(data, 10**8, short_side=256)
+    assert 768 <= min(part.size) <= min(whole.size) / 2
+    difference = np.abs(resize_and_crop(part, 256, 224).astype(int) - resize_and_crop(whole, 256, 224))
+    assert difference.mean() < 0.5
+    assert np.percentile(difference, 99) <= 1
+
+
+@pytest.mark.parametrize("size", [(4001, 3000), (4000, 3001), (1534, 1534)])
+def test_a_jpeg_that_no_scale_divides_or_would_leave_too_little_of_is_decoded_whole(size: tuple[int, int]) -> None:
+    data = encode(Image.new("RGB", size), "JPEG")
+    assert decode_image(data, 10**8, short_side=256).size == size
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 100), st.integers(0, 2**32 - 1))

@@ -41,7 +41,7 @@ class PictureModel:
 
     def decode(self, data: bytes) -> "np.ndarray[Any, Any]":
         """uint8 (size, size, 3), RGB, of a picture's bytes."""
-        image = decode_image(data, self.settings["max_pixels"])
+        image = decode_image(data, self.settings["max_pixels"], short_side=self.settings["resize"])
         pixels = resize_and_crop(image, self.settings["resize"], self.settings["size"])
         release_image(image)
         return pixels
