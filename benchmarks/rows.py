@@ -1,11 +1,11 @@
 """Rows of results: what every row says of its machine, and the file that it is added to."""
 
 import csv
-import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import distributions
 from pathlib import Path
 
 import psutil
@@ -29,7 +29,7 @@ def describe_run() -> Row:
         "machine": f"{model.partition(':')[2].strip()}, {len(psutil.Process().cpu_affinity())} cores",
         "versions": " ".join(
             [f"python {platform.python_version()}"]
-            + [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+            + [f"{each.name} {each.version}" for name in PACKAGES for each in distributions(name=name)]
         ),
     }
 
