@@ -10,7 +10,7 @@ from benchmarks.ab import run_ab
 from benchmarks.archives import find_archive, tell_quality, unpacked
 from benchmarks.limit import Bodies, Window, find_best, measure_point
 from benchmarks.rows import Row, describe_run
-from benchmarks.servers import ROOT, MeasuredServer, marina, torchserve
+from benchmarks.servers import ROOT, MeasuredServer, marina, suspended, torchserve
 
 RESULTS = ROOT / "benchmarks/results/resnet18-ab.csv"
 MODEL = "resnet18"
@@ -44,9 +44,12 @@ def measure_pictures(plan: Plan) -> list[Row]:
         rows = []
         for number in range(1, plan.rounds + 1):
             head = {**common, "round": number}
-            rows.append(head | archive.describe() | measure(ours, plan.seconds))
-            rows.append(head | describe_torchserve() | measure(theirs, plan.seconds))
-            rows.append(head | archive.describe() | measure_point(archive, point, bodies, Window(plan.seconds)))
+            with suspended([theirs]):
+                rows.append(head | archive.describe() | measure(ours, plan.seconds))
+            with suspended([ours]):
+                rows.append(head | describe_torchserve() | measure(theirs, plan.seconds))
+            with suspended([ours, theirs]):
+                rows.append(head | archive.describe() | measure_point(archive, point, bodies, Window(plan.seconds)))
     return rows
 
 

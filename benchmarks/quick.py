@@ -18,7 +18,7 @@ from benchmarks.limit import Bodies, Window, find_best, measure_point
 from benchmarks.peer_servers import PEERS, NotInstalledError, NotStartedError, Place, Setting, start_peer
 from benchmarks.pictures import MODEL, PICTURE, describe_torchserve, measure
 from benchmarks.rows import Row, describe_run, read_rows
-from benchmarks.servers import ROOT, MeasuredServer, marina, torchserve
+from benchmarks.servers import ROOT, MeasuredServer, marina, suspended, torchserve
 
 RESULTS = ROOT / "benchmarks/results/quick.csv"
 LIMIT_BATCHES = (8,)
@@ -37,7 +37,8 @@ class Plan:
 def measure_quick(plan: Plan, tell: Callable[[str], None]) -> list[Row]:
     """Rows of Marina, of TorchServe's own handler, of the peers and of the handler in process, in turn, in each round.
 
-    All servers are up at once, and all but one of them idle. A peer that is not installed or does not start is told.
+    All servers are up at once, and all but one of them suspended; each is loaded once before anything counts. A peer
+    that is not installed or does not start is told.
     """
     common = {**describe_run(), "quick": 1, "picture": PICTURE.name}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -53,11 +54,16 @@ def measure_quick(plan: Plan, tell: Callable[[str], None]) -> list[Row]:
             except (NotInstalledError, NotStartedError, TimeoutError, subprocess.SubprocessError, OSError) as error:
                 tell(f"{peer} is left out: {error}")
         rows = []
-        for number in range(1, plan.rounds + 1):
-            tell(f"round {number} of {plan.rounds}")
+        for number in range(plan.rounds + 1):
+            tell(f"round {number} of {plan.rounds}" if number else "warm-up")
             head = {**common, "round": number}
-            rows += [head | about | measure(server, plan.seconds) for server, about in servers]
-            rows.append(head | archive.describe() | measure_point(archive, point, bodies, Window(plan.seconds)))
+            for server, about in servers:
+                with suspended(other for other, _ in servers if other is not server):
+                    row = head | about | measure(server, plan.seconds)
+                rows += [row] if number else []
+            if number:
+                with suspended(server for server, _ in servers):
+                    rows.append(head | archive.describe() | measure_point(archive, point, bodies, Window(plan.seconds)))
     return rows
 
 

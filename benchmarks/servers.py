@@ -5,8 +5,8 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -41,6 +41,15 @@ class MeasuredServer:
     def family(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 
+    def suspend(self) -> None:
+        """Stops all its processes where they are: some servers take a tenth of a core while nobody asks them."""
+        for member in self.family():
+            member.suspend()
+
+    def resume(self) -> None:
+        for member in self.family():
+            member.resume()
+
     def workers_rss_mb(self) -> float:
         """The resident memory of its largest worker; of the whole process, where it has none."""
         alive = [member for member in self.family() if member.status() != psutil.STATUS_ZOMBIE]
@@ -71,6 +80,16 @@ class MeasuredServer:
             for thread in member.threads():
                 if os.sched_getaffinity(thread.id) != cores:
                     raise RuntimeError(f"A thread of {member.name()} may leave the cores {sorted(cores)}")
+
+
+@contextmanager
+def suspended(servers: Iterable[MeasuredServer]) -> Iterator[None]:
+    """Lets the cores be another's while the block lasts."""
+    with ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.resume)
+            server.suspend()
+        yield
 
 
 def pss_bytes(pid: int) -> int:

@@ -68,7 +68,7 @@ def draw_latency(path: Path, rows: Sequence[Measurement], winner: Setting, throu
                   transform=axis.get_xaxis_transform(), fontsize=9)  # fmt: skip
         log_ms(axis.yaxis)
         axis.set(xlim=(0, 1.05 * max([throughput, *loads])), xlabel="requests/s that arrive", ylabel="latency, ms")
-        axis.legend(loc="upper left" if not goal.p99_ms else "best", ncols=3)
+        axis.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3)
 
     draw(path, (7, 3.8), 1, paint)
 
