@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -16,7 +17,7 @@ from marina.errors import MarinaError
 from marina.gate import Refused, agrees
 from marina.measuring import Plan, fastest, measure_variants
 from marina.model_config import read_model_config
-from marina.quantize import measure_ranges, quantize
+from marina.quantize import fold_normalisation, measure_ranges, quantize
 from marina.variants import MEASURED, RANGES, candidates, read_ranges
 from tests.tiny import CONFIG
 
@@ -57,6 +58,53 @@ def write_network(folder: Path) -> Path:
     for name, colour in {"red": (230, 20, 30), "green": (10, 220, 40), "blue": (20, 30, 240)}.items():
         Image.new("RGB", (40, 40), colour).save(folder / "samples" / f"{name}.png")
     return folder
+
+
+def normalising(pad: int, scale: tuple[float, ...] = (0.017, 0.018, 0.017)) -> onnx.ModelProto:
+    """A convolution behind the normalisation of ImageNet's pictures."""
+    weights = np.random.default_rng(0).normal(0, 1, (4, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["floats", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "shift"], ["shifted"]),
+        helper.make_node("Transpose", ["shifted"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "weights"], ["features"], pads=[pad] * 4),
+    ]
+    values = {"scale": np.float32(scale), "shift": np.float32([-2.12, -2.04, -1.8]), "weights": weights}
+    graph = helper.make_graph(
+        nodes,
+        "normalising",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, [None, 12, 12, 3])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def compute(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"images": images})[0])
+
+
+@pytest.mark.parametrize("pad", [0, 1])
+def test_a_normalisation_is_moved_into_the_weights_and_changes_nothing_but_the_edge(pad: int) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (2, 12, 12, 3), dtype=np.uint8)
+    expected = compute(normalising(pad), images)
+    model = normalising(pad)
+    assert fold_normalisation(model) == {"planes": (-114.0, 141.0)}
+    assert [node.op_type for node in model.graph.node] == ["Cast", "Sub", "Transpose", "Conv"]
+    found = compute(model, images)
+    assert found[:, :, pad : 12 - pad, pad : 12 - pad] == pytest.approx(
+        expected[:, :, pad : 12 - pad, pad : 12 - pad], abs=1e-4
+    )
+    assert np.abs(found - expected).max() < (1e-4 if pad == 0 else 3)
+
+
+def test_a_graph_that_begins_otherwise_stays_as_it_is() -> None:
+    other = normalising(0, scale=(0.017,))
+    before = other.SerializeToString()
+    assert fold_normalisation(other) == {}
+    assert other.SerializeToString() == before
 
 
 @pytest.fixture
