@@ -3,6 +3,7 @@
 A function and not a class, because both TorchServe and MMS take one, and MMS reports its failures.
 """
 
+import logging
 from typing import Any, List, Optional
 
 from handlers.base import Handler
@@ -15,11 +16,18 @@ class Entry:
 
     def __call__(self, data: Optional[List[Any]], context: Any) -> Optional[List[bytes]]:
         if self.handler is None:
+            keep_quiet()
             settings = read_settings(context.system_properties.get("model_dir"))
             handler = load_task(settings["task"])()
             handler.initialize(context)
             self.handler = handler
         return None if data is None else self.handler.handle(data, context)
+
+
+def keep_quiet() -> None:
+    """Ends the line a batch that TorchServe's worker writes for nobody; what its metrics are read from stays."""
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("ts.metrics").setLevel(logging.INFO)
 
 
 handle = Entry()
