@@ -1,6 +1,7 @@
 """Entities and readability beside the services that they replace, at the full sizes; then the shipped models alone."""
 
 import csv
+import json
 import random
 import statistics
 import subprocess
@@ -14,7 +15,8 @@ from benchmarks.ab import run_ab
 from benchmarks.archives import STORE, build_folder, find_archive, unpacked
 from benchmarks.load import Answer, Load, ask_all, failures, summarise
 from benchmarks.rows import Row, describe_run
-from benchmarks.servers import ROOT, MeasuredServer, fastapi, marina
+from benchmarks.servers import ROOT, MeasuredServer, fastapi, marina, suspended
+from marina.load import Body, run_closed
 
 NER_RESULTS = ROOT / "benchmarks/results/ner.csv"
 READABILITY_RESULTS = ROOT / "benchmarks/results/readability.csv"
@@ -26,6 +28,8 @@ BRIEF_WORDS = (5, 60)
 CLIENTS = 50
 SMALL_REQUESTS = 3000
 WARM_UP_REQUESTS = 8
+SHORT = "50 short texts at once"
+SHORT_S, SHORT_WARM_UP_S = 10.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,19 @@ def measure_texts(server: MeasuredServer, name: str, texts: Sequence[str], expec
     return measured(server, run)
 
 
+def measure_short(server: MeasuredServer, texts: Sequence[str]) -> Row:
+    """Clients who each post one of the texts as soon as they are answered."""
+    bodies = [Body(json.dumps({"text": text}).encode(), "application/json") for text in texts]
+
+    def run() -> tuple[Load, Row]:
+        found = run_closed(server.url, bodies, CLIENTS, seconds=SHORT_S, warm_up_s=SHORT_WARM_UP_S)
+        p50, p95, p99 = (round(found.percentile_ms(percent), 1) for percent in (50, 95, 99))
+        load = Load(round(found.requests_per_s, 2), p50, p95, p99, found.failed)
+        return load, {"workload": SHORT, "requests": found.asked, "clients": CLIENTS}
+
+    return measured(server, run)
+
+
 def measure_small(server: MeasuredServer, sample: Path) -> Row:
     """The shipped model under ab, with one of its samples."""
 
@@ -164,15 +181,17 @@ def measure_ner(rounds: int, options: list[str], build: Build) -> list[Row]:
         once = stack.enter_context(fastapi(peer, "built once, float32", *app, environment | {"REBUILD": "0"}))
         old = stack.enter_context(fastapi(peer, "built for each request, float32", *app, environment))
         once, old = (replace(server, about=PLAIN_TORCH) for server in (once, old))
+        servers = (ours, once, old)
         for server in (ours, once):
             ask_all(server.url, short[:WARM_UP_REQUESTS], WARM_UP_REQUESTS)
         common = {**describe_run(), "model": "DistilBERT-base", "quality": "random weights"}
         for number in range(1, rounds + 1):
             head = {**common, "round": number}
-            for server in (ours, once, old):
-                rows.append(head | measure_documents(server, documents, 1))
-                rows.append(head | measure_documents(server, documents, 3))
-            rows += [head | measure_texts(server, "50 short texts at once", short, []) for server in (ours, once)]
+            for server in servers:
+                with suspended(other for other in servers if other is not server):
+                    rows.append(head | measure_documents(server, documents, 1))
+                    rows.append(head | measure_documents(server, documents, 3))
+                    rows += [head | measure_short(server, short)] if server is not old else []
     return rows + measure_shipped("ner", rounds, options, common)
 
 

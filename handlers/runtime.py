@@ -1,7 +1,8 @@
 """The one file that knows a runtime: ONNX Runtime, OpenVINO or TorchScript behind one callable.
 
 A model is called with one array an input, the batch as first axis, and gives its first output as an array. ``names``
-are its inputs', in order; none where the format does not keep them.
+are its inputs', in order; none where the format does not keep them. ``steps`` are the multiples that the batch and the
+length of texts are best filled up to.
 """
 
 import ctypes
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 class OnnxRuntimeModel:
     package = "onnxruntime"
+    steps = (1, 1)
 
     def __init__(self, path: str, threads: int, device: str, precision: str) -> None:
         # Else it keeps a queue of events about this machine in the user's home, to be sent.
@@ -42,6 +44,9 @@ class OnnxRuntimeModel:
 
 class OpenVinoModel:
     package = "openvino"
+    # It prepares itself for every new shape, which takes as long as a batch does, and keeps what it prepared: with
+    # texts as they come, 1.8 GB for a graph of 7 MB.
+    steps = (2, 8)
 
     def __init__(self, path: str, threads: int, device: str, precision: str) -> None:
         import openvino
@@ -73,6 +78,7 @@ class OpenVinoModel:
 
 class TorchScriptModel:
     package = "torch"
+    steps = (1, 1)
 
     def __init__(self, path: str, threads: int, device: str, precision: str) -> None:
         import torch

@@ -65,6 +65,7 @@ class TextHandler(Handler):
         self.inputs = self.model.names or list(INPUTS[:2])
         if not set(INPUTS[:2]) <= set(self.inputs) <= set(INPUTS):
             raise SettingsError("The model takes %s; a text handler has %s" % (self.inputs, list(INPUTS)))
+        self.steps = self.model.steps
         self.tokenizer = tokenizer
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
@@ -127,9 +128,15 @@ class TextHandler(Handler):
         """What the model gives for each window of each text, not cut to the window's length."""
         framed = [self.frame(text, window) for text in texts for window in text.windows]
         outputs: List[Any] = [None] * len(framed)
-        for members in make_slices([len(ids) for ids in framed], self.settings.slice_tokens):
-            ids, mask = pad([framed[index] for index in members])
-            self.count(TokensComputed=ids.size, TokensPadded=ids.size - int(mask.sum()))
+        rows, length = self.steps
+        lengths = [fill(len(ids), length) for ids in framed]
+        for members in make_slices(lengths, self.settings.slice_tokens):
+            windows = [framed[index] for index in members]
+            # Whole rows of padding could become no number at all; one more of the last can't.
+            windows += windows[-1:] * (fill(len(windows), rows) - len(windows))
+            ids, mask = pad(windows, lengths[members[0]])
+            useful = int(mask[: len(members)].sum())
+            self.count(TokensComputed=ids.size, TokensPadded=ids.size - useful)
             arrays = dict(zip(INPUTS, (ids, mask, np.zeros_like(ids))))
             for index, output in zip(members, self.model(*[arrays[name] for name in self.inputs])):
                 outputs[index] = output
@@ -191,11 +198,15 @@ def make_slices(lengths: Sequence[int], most_tokens: int) -> List[List[int]]:
     return slices
 
 
-def pad(windows: Sequence[Sequence[int]]) -> Tuple[Array, Array]:
-    """Token ids and mask, both int64 (windows, longest); what is masked out is padding."""
-    longest = max(len(window) for window in windows)
-    ids = np.zeros((len(windows), longest), np.int64)
-    mask = np.zeros((len(windows), longest), np.int64)
+def fill(count: int, step: int) -> int:
+    """The next multiple of a step."""
+    return -(-count // step) * step
+
+
+def pad(windows: Sequence[Sequence[int]], length: int) -> Tuple[Array, Array]:
+    """Token ids and mask, both int64 (windows, length); what is masked out is padding."""
+    ids = np.zeros((len(windows), length), np.int64)
+    mask = np.zeros((len(windows), length), np.int64)
     for row, window in enumerate(windows):
         ids[row, : len(window)] = window
         mask[row, : len(window)] = 1

@@ -210,12 +210,25 @@ def entry_schema() -> JsonObject:
     text = {"type": "string"}
     return record(
         **dict.fromkeys(
-            ("name", "version", "title", "description", "license", "task", "input", "variant", "route"), text
+            ("name", "version", "title", "description", "license", "task", "input", "variant", "runtime", "route"), text
         ),
+        variants=list_of(variant_schema()),
         limits={"type": "object", "additionalProperties": {"type": "integer"}},
         labels=list_of(text),
         quality={"type": "object"},
         samples=list_of(record(url=text, title=text)),
+    )
+
+
+def variant_schema() -> JsonObject:
+    """What was measured of one variant, as ``marina variants`` writes it."""
+    text, number, optional = {"type": "string"}, {"type": "number"}, {"type": ["number", "null"]}
+    return record(
+        **dict.fromkeys(("variant", "runtime", "sha256", "metric", "reason"), text),
+        value=optional,
+        drop=optional,
+        **dict.fromkeys(("agreement", "speed_up"), number),
+        passed={"type": "boolean"},
     )
 
 

@@ -57,9 +57,9 @@ and the grid's best again in turn. What the runs chose is served side by side at
 NAMES = """\
 The peer is what the first entity service was: FastAPI around a transformers pipeline, which it built for every request;
 built once is the least that anybody would mend. Its windows overlap, for without that it drops what lies past 512
-tokens. A document has 1,000 words, a short text 18 to 26, about 30 tokens. "All" is the median time until each of the
-requests that were sent together was answered. DistilBERT-base has random weights, on which speed does not depend. The
-shipped model is asked by `ab -k -l -c 50`."""
+tokens. A document has 1,000 words, a short text 18 to 26, about 32 tokens; 50 clients post those, and do not pause.
+"All" is the median time until each of the requests that were sent together was answered. DistilBERT-base has random
+weights, on which speed does not depend. The shipped model is asked by `ab -k -l -c 50`."""
 READABILITY = """\
 The peer is what the first readability service was: FastAPI around the same ONNX graph in ONNX Runtime, every text
 padded or cut to 300 tokens, one by one. Marina cuts at 300 tokens here as well; the scores differ by {difference} at

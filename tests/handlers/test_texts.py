@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from hypothesis import given, settings
@@ -105,6 +106,22 @@ def test_both_runtimes_give_the_same_answers(folders: Callable[..., Path], easy:
     other = start(folders(write_tiny_readability, f"\n  runtime: {runtime}"), "readability")
     texts = ["the cat", "Ada Lovelace likes the cat", "the cat " * 40]
     assert ask(other, *texts) == ask(easy, *texts)
+
+
+def test_openvino_sees_few_shapes(folders: Callable[..., Path], easy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new one costs it time, and memory for good."""
+    other = start(folders(write_tiny_readability, "\n  runtime: openvino"), "readability")
+    model, shapes = other.model, set()
+
+    def watch(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        shapes.add(ids.shape)
+        return model(ids, mask)
+
+    monkeypatch.setattr(other, "model", watch)
+    texts = ["the cat " * count for count in range(1, 12)]
+    assert ask(other, *texts) == ask(easy, *texts)
+    assert shapes
+    assert all(rows % 2 == length % 8 == 0 for rows, length in shapes)
 
 
 def test_inputs_are_handed_over_by_name(folders: Callable[..., Path], easy: Any) -> None:
