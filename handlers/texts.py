@@ -129,7 +129,7 @@ class TextHandler(Handler):
         framed = [self.frame(text, window) for text in texts for window in text.windows]
         outputs: List[Any] = [None] * len(framed)
         rows, length = self.steps
-        lengths = [fill(len(ids), length) for ids in framed]
+        lengths = [min(fill(len(ids), length), self.settings.max_tokens) for ids in framed]
         for members in make_slices(lengths, self.settings.slice_tokens):
             windows = [framed[index] for index in members]
             # Whole rows of padding could become no number at all; one more of the last can't.

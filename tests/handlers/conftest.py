@@ -59,7 +59,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def make(write: Callable[..., None], *arguments: Any) -> Path:
         folder = tmp_path_factory.mktemp("model") / "model"
         write(folder, *arguments)
-        contents = collect(read_model_config(folder), "float32", "onnxruntime")
+        config = read_model_config(folder)
+        contents = collect(config, "float32", config.handler.get("runtime", "onnxruntime"))
         (folder / "settings.json").write_bytes(contents["settings.json"])
         return folder
 
