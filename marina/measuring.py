@@ -129,7 +129,7 @@ class Recorder:
 
     def __init__(self, model: Model, batches: list[Arrays]) -> None:
         self.model = model
-        self.names = model.names
+        self.names, self.steps = model.names, model.steps
         self.batches = batches
 
     def __call__(self, *arrays: np.ndarray) -> np.ndarray:

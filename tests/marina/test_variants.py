@@ -19,7 +19,7 @@ from marina.measuring import Plan, fastest, measure_variants
 from marina.model_config import read_model_config
 from marina.quantize import fold_normalisation, measure_ranges, quantize
 from marina.variants import MEASURED, RANGES, candidates, read_ranges
-from tests.tiny import CONFIG
+from tests.tiny import CONFIG, write_tiny_names
 
 SHAPE = (16, 3, 8, 8)  # a convolution's weights: enough of them that some are kept as float16
 
@@ -163,6 +163,14 @@ def test_a_variant_made_worse_on_purpose_is_refused(network: Path, tmp_path: Pat
     with pytest.raises(Refused, match=r"answers .* of the 3 inputs as float32 does; at least 100.0% are wanted"):
         build_archive(network, tmp_path / "worse", "int8", "onnxruntime")
     assert not (tmp_path / "worse").exists()
+
+
+def test_a_model_on_texts_has_variants_too(tmp_path: Path) -> None:
+    write_tiny_names(tmp_path / "names")
+    rows = measure_variants(tmp_path / "names", Plan(percentile=100, seconds=0.1), False, print)
+    assert {(row.variant, row.runtime) for row in rows} >= {
+        (variant, runtime) for variant in ("float32", "int8") for runtime in ("onnxruntime", "openvino")
+    }
 
 
 def test_what_was_measured_to_be_worse_is_refused_with_its_figures(network: Path, tmp_path: Path) -> None:
