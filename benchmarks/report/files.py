@@ -102,7 +102,12 @@ PEERS = Report(
     least_servers=2,
 )
 LATENCY = Report(
-    "latency.csv", "Waiting for an answer: {model}, {told}", words.LATENCY, tell=tell_latency, key=model_and_variant
+    "latency.csv",
+    "Waiting for an answer: {model}, {told}",
+    words.LATENCY,
+    tell=tell_latency,
+    key=model_and_variant,
+    in_readme=False,
 )
 NAMES = Report(
     "ner.csv",
