@@ -22,6 +22,7 @@ class TorchModel:
     """The network as a handler calls it: two arrays int64 (batch, length) in, float32 (batch, length, labels) out."""
 
     names: tuple[str, ...] = ()
+    steps = (1, 1)
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network.eval()
