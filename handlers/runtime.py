@@ -52,8 +52,6 @@ class OpenVinoModel:
         import openvino
 
         core = openvino.Core()
-        # It would emulate bf16 on a processor that has none, slowly.
-        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         compiled = core.compile_model(
             path,
             "CPU",
@@ -61,7 +59,7 @@ class OpenVinoModel:
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 # Without it, it computes in bf16 wherever the processor can: that is a variant of its own.
-                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" and has_bf16 else "f32",
+                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" and has_bf16(core) else "f32",
                 # Two pinned workers land on the same core.
                 "ENABLE_CPU_PINNING": False,
             },
@@ -128,6 +126,11 @@ def return_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def has_bf16(core: Any) -> bool:
+    """Whether this processor computes in bf16, as OpenVINO's ``Core`` knows; else it would emulate it, slowly."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def is_installed(runtime: Type[Model]) -> bool:

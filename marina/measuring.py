@@ -2,7 +2,6 @@
 
 import io
 import json
-import platform
 import shutil
 import statistics
 import tempfile
@@ -25,7 +24,7 @@ from marina.gate import Refused, agreement, check_agreement, check_drop
 from marina.model_config import ModelConfig, read_model_config
 from marina.packing import PROVENANCE
 from marina.places import ROOT
-from marina.provenance import versions
+from marina.provenance import machine, versions
 from marina.quantize import Arrays, Ranges, measure_ranges
 from marina.variants import MEASURED, RANGES, Measured, candidates, write_measured, write_ranges
 
@@ -227,13 +226,4 @@ def fastest(rows: Sequence[Measured]) -> Measured:
 
 def describe_machine() -> dict[str, Any]:
     """What the figures were measured on."""
-    return {"machine": f"{processor()}, {available_cores()} cores", "versions": versions()}
-
-
-def processor() -> str:
-    """The processor's name, as Linux knows it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return {"machine": machine(), "versions": versions()}

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import platform
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import marina
+from handlers.threads import available_cores
 from marina.variants import Measured, read_measured
 
 # The packages whose version can change what an archive holds or answers.
@@ -76,6 +78,16 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def machine() -> str:
+    """The processor as Linux knows it, and how many of its cores this process may keep busy."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{(names or [platform.machine()])[0]}, {available_cores()} cores"
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from handlers.runtime import has_bf16
 from marina.errors import MarinaError
 from marina.model_config import ModelConfig
 
@@ -56,19 +57,19 @@ def candidates(config: ModelConfig) -> list[tuple[str, str]]:
     for name, variant in VARIANTS.items():
         if variant.is_int8 and not (config.folder / RANGES).is_file():
             continue
-        if variant.precision == "bf16" and not has_bf16():
+        if variant.precision == "bf16" and not computes_bf16():
             continue
         found += [(name, runtime) for runtime in variant.runtimes if importlib.util.find_spec(runtime)]
     return found
 
 
-def has_bf16() -> bool:
-    """Whether this processor computes in bf16."""
+def computes_bf16() -> bool:
+    """Whether this machine has OpenVINO, and a processor that computes in bf16."""
     try:
         import openvino
     except ImportError:
         return False
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return has_bf16(openvino.Core())
 
 
 def check_variant(variant: str, runtime: str) -> None:

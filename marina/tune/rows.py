@@ -1,7 +1,6 @@
 """The rows behind a report: one for each measurement, written as it is made, and read again by ``--resume``."""
 
 import csv
-import os
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -9,10 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from handlers.threads import available_cores
 from marina.errors import MarinaError
 from marina.places import ROOT
-from marina.provenance import UNKNOWN, git, versions
+from marina.provenance import UNKNOWN, git, machine, versions
 from marina.tune.settings import Setting
 
 ROWS_FILE = "rows.csv"
@@ -73,12 +71,10 @@ class Measurement:
 
 def describe_run(model: str, inputs: str) -> Facts:
     """When, where and on what a run is made."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if os.path.exists("/proc/cpuinfo") else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return Facts(
         run=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         commit=git(ROOT, "describe", "--always", "--dirty") or UNKNOWN,
-        machine=f"{(names or [platform.machine()])[0]}, {available_cores()} cores",
+        machine=machine(),
         versions=" ".join(
             f"{name} {version}" for name, version in {"python": platform.python_version(), **versions()}.items()
         ),
