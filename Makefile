@@ -5,13 +5,19 @@ TRAIN := .venv-train/installed
 PEERS := $(patsubst requirements/peers/%.in,.venv-peers/%/installed,$(wildcard requirements/peers/*.in))
 PYTHON ?= python3.11
 
-.PHONY: serve test archive bench bench-quick peers simd train lint clean
+.PHONY: serve test test-ei test-image archive bench bench-quick peers simd train lint clean
 
 serve: $(SERVE)   ## build the archives and serve them; ARGS="--port 9000" passes options on
 	scripts/install-nginx && .venv/bin/marina archive && exec .venv/bin/marina serve $(ARGS)
 
 test: $(TEST) $(TRAIN)   ## lint, then every test; installs a browser, nginx and ab where it may
 	scripts/test $(ARGS)
+
+test-ei: $(TEST)   ## the contract on the versions of the Elastic Inference image, where Python 3.6 is found
+	scripts/test-ei $(ARGS)
+
+test-image: $(TEST)   ## builds the CPU image without Docker, where it may, and asks it a question
+	scripts/test-image $(ARGS)
 
 archive: $(SERVE)   ## build every model's archive into model_store/
 	./archive.sh $(ARGS)
@@ -38,9 +44,9 @@ lint: $(TEST)   ## ruff and mypy
 	scripts/lint
 
 clean:   ## remove the environments and the archives
-	rm -rf .venv .venv-train .venv-peers model_store/*.mar
+	rm -rf .venv .venv-train .venv-peers .venv-ei model_store/*.mar
 
-$(SERVE): requirements/serve.txt requirements/java.txt
+$(SERVE): requirements/serve.txt requirements/mms.txt requirements/java.txt
 	scripts/install serve .venv $@
 
 $(TEST): requirements/test.txt $(SERVE)

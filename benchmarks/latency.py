@@ -14,7 +14,7 @@ from benchmarks.limit import Bodies, Point, Window, measure_point
 from benchmarks.loops import measure_alone, measure_closed, measure_open, threads_of
 from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, MeasuredServer, marina_with
-from marina.load import read_bodies
+from marina.bodies import read_bodies
 from marina.settings_text import change_archive
 
 RESULTS = ROOT / "benchmarks/results/latency.csv"

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from benchmarks.load import summarise
 from benchmarks.rows import Row
 from benchmarks.servers import MeasuredServer
-from marina.load import Body, Connection, Load, prepare, run_closed, run_open
+from marina.bodies import Body
+from marina.connection import Connection, prepare
+from marina.traffic import Load, run_closed, run_open
 
 AS_FAST_AS_IT_GOES = "as fast as it goes"
 OPEN = "half the maximum load, Poisson"

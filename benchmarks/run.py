@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks import handwriting as characters
 from benchmarks import latency as waiting
 from benchmarks import limit as in_process
-from benchmarks import peer_runs, pictures, texts
+from benchmarks import peer_runs, pictures, places, texts
 from benchmarks import quick as shorter
 from benchmarks import together as at_once
 from benchmarks import tuner as tuning
@@ -63,6 +63,7 @@ def all_parts() -> dict[str, Callable[[], None]]:
         "handwriting": handwriting,
         "together": together,
         "readability": readability,
+        "servers": servers,
     }
     parts |= {f"limit of {model}": partial(limit, model) for model in MODELS}
     return parts | {f"tuner on {model}": partial(tuner, [model]) for model in MODELS}
@@ -256,6 +257,12 @@ def handwriting(
     build = characters.Build(archive, folder, variant, runtime, keys)
     plan = characters.Plan(users, seconds, most_users)
     finish(characters.RESULTS, characters.measure_handwriting(rounds, options.split(), build, plan), save)
+
+
+@app.command()
+def servers(rounds: Rounds = 3, seconds: Seconds = 8, save: Save = True) -> None:
+    """The same archives on TorchServe, on MMS, on replicas and in plain Python."""
+    finish(places.RESULTS, places.measure_places(places.Plan(rounds, seconds)), save)
 
 
 @app.command()

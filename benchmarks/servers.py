@@ -171,7 +171,7 @@ def marina_with(
             if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
                 raise RuntimeError(text)
             time.sleep(0.2)
-        (address,) = re.findall(r"^Marina serves on (\S+)$", text, re.MULTILINE)
+        (address,) = re.findall(r"^Marina serves on (\S+?),?(?: with .*)?$", text, re.MULTILINE)
         servers = {}
         for model, sample in samples.items():
             line = re.search(rf"^  {re.escape(model)} \S+: (.+)$", text, re.MULTILINE)

@@ -16,7 +16,8 @@ from benchmarks.archives import STORE, build_folder, find_archive, unpacked
 from benchmarks.load import Answer, Load, ask_all, failures, summarise
 from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, MeasuredServer, fastapi, marina, suspended
-from marina.load import Body, run_closed
+from marina.bodies import Body
+from marina.traffic import run_closed
 
 NER_RESULTS = ROOT / "benchmarks/results/ner.csv"
 READABILITY_RESULTS = ROOT / "benchmarks/results/readability.csv"

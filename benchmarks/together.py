@@ -14,7 +14,8 @@ from benchmarks.archives import MODELS, STORE, unpacked
 from benchmarks.loops import memory, summarise_load
 from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, MeasuredServer, marina_with
-from marina.load import Body, Load, read_bodies, run_closed
+from marina.bodies import Body, read_bodies
+from marina.traffic import Load, run_closed
 
 RESULTS = ROOT / "benchmarks/results/together.csv"
 ALONE, TOGETHER = "alone", "together"

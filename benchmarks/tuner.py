@@ -17,7 +17,7 @@ from benchmarks.archives import MODELS, build_archive, unpacked
 from benchmarks.loops import measure_closed
 from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, marina_with
-from marina.load import read_bodies
+from marina.bodies import read_bodies
 from marina.settings_text import change_archive
 
 RESULTS = ROOT / "benchmarks/results/tuner.csv"

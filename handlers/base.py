@@ -6,11 +6,11 @@ import os
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 from typing import Any, Callable, ClassVar, Dict, List, Sequence, Tuple, Type
 
 from .errors import ModelError, RequestError
 from .payloads import Payload, read_payload
+from .replies import set_reply
 from .runtime import Model, load_model
 from .settings import Settings, read_settings
 from .threads import limit_library_threads, thread_share
@@ -23,6 +23,7 @@ class Handler:
 
     settings_type: Type[Settings] = Settings
     settings: Settings
+    parts = 1
     answer_schema: ClassVar[
         Dict[str, Any]
     ] = {}  # what ``postprocess`` gives, in JSON Schema 2020-12; this one is anything
@@ -50,7 +51,9 @@ class Handler:
         """Makes ready to handle, without a warm-up; ``load_file`` gives the model in a file of the archive."""
         self.settings = settings
         self.threads = threads
+        self.parts = settings.parts
         self.pool = ThreadPoolExecutor(threads)
+        self.ahead = ThreadPoolExecutor(1)  # computes a part of a batch while the next one is decoded
         self.counts: Dict[str, int] = {}
         self.load(load_file)
         self.prepare(model_dir)
@@ -85,20 +88,22 @@ class Handler:
         """
         clock = Clock()
         self.counts = {}
-        requests = self.preprocess_all(data, context)
+        requests: List[Any] = []
+        started = []
+        for part in cut_evenly(len(data), self.parts):
+            found = self.preprocess_all(data, context, part)
+            good = [index for index, request in zip(part, found) if not isinstance(request, RequestError)]
+            requests += found
+            started.append((good, self.begin([requests[index] for index in good])))
         clock.lap("preprocess")
-        good = [index for index, request in enumerate(requests) if not isinstance(request, RequestError)]
-        outputs = dict(zip(good, self.infer_all([requests[index] for index in good])))
+        outputs = {index: output for good, finish in started for index, output in zip(good, finish())}
         clock.lap("inference")
         answers = [self.answer(request, outputs.get(index)) for index, request in enumerate(requests)]
         clock.lap("postprocess")
         report_counts(context, self.counts)
         headers = {"Server-Timing": clock.server_timing(), "X-Batch-Size": str(len(data))}
         for index, (status, _) in enumerate(answers):
-            context.set_response_status(code=status, phrase=HTTPStatus(status).phrase, idx=index)
-            context.set_response_content_type(index, "application/json")
-            for name, value in headers.items():
-                context.set_response_header(index, name, value)
+            set_reply(context, index, status, headers)
         return [body for _, body in answers]
 
     def count(self, **counts: int) -> None:
@@ -106,15 +111,24 @@ class Handler:
         for name, value in counts.items():
             self.counts[name] = self.counts.get(name, 0) + value
 
-    def preprocess_all(self, data: Sequence[Any], context: Any) -> List[Any]:
-        """Each row's input, or the RequestError that answers it; side by side where there are threads for it."""
+    def begin(self, inputs: Sequence[Any]) -> Callable[[], List[Any]]:
+        """What gives ``infer_all`` of the inputs; a part of a batch begins at once, beside what comes next."""
+        if self.parts == 1:
+            return lambda: self.infer_all(inputs)
+        return self.ahead.submit(self.infer_all, inputs).result
+
+    def preprocess_all(self, data: Sequence[Any], context: Any, part: Sequence[int]) -> List[Any]:
+        """Each row's input, of the rows that the part numbers, or the RequestError that answers it.
+
+        They are made side by side where there are threads for it.
+        """
 
         def preprocess_row(index: int) -> Any:
             headers = context.request_processor[index].get_request_properties()
             return attempt(lambda: self.preprocess(read_payload(data[index], headers)))
 
-        apply = self.pool.map if self.threads > 1 and len(data) > 1 else map
-        return list(apply(preprocess_row, range(len(data))))
+        apply = self.pool.map if self.threads > 1 and len(part) > 1 else map
+        return list(apply(preprocess_row, part))
 
     def infer_all(self, inputs: Sequence[Any]) -> List[Any]:
         """An output or a ModelError for each input.
@@ -158,6 +172,13 @@ class Clock:
     def server_timing(self) -> str:
         """The steps in the syntax of the Server-Timing header (W3C)."""
         return ", ".join(self.laps)
+
+
+def cut_evenly(count: int, parts: int) -> List[range]:
+    """The numbers below ``count`` in so many ranges, alike in length; in fewer, where one would be empty."""
+    parts = max(1, min(parts, count))
+    ends = [count * number // parts for number in range(parts + 1)]
+    return [range(first, last) for first, last in zip(ends, ends[1:])]  # noqa: RUF007 (Python 3.6)
 
 
 def attempt(step: Callable[[], Any]) -> Any:

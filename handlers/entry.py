@@ -16,7 +16,8 @@ class Entry:
 
     def __call__(self, data: Optional[List[Any]], context: Any) -> Optional[List[bytes]]:
         if self.handler is None:
-            keep_quiet()
+            if "server_name" in context.system_properties:
+                keep_quiet()
             settings = read_settings(context.system_properties.get("model_dir"))
             handler = load_task(settings["task"])()
             handler.initialize(context)
@@ -25,7 +26,10 @@ class Entry:
 
 
 def keep_quiet() -> None:
-    """Ends the line a batch that TorchServe's worker writes for nobody; what its metrics are read from stays."""
+    """Ends the lines a batch that a server's worker writes for nobody; what TorchServe's metrics are read from stays.
+
+    The whole process is the worker's; where there is no server, it is somebody's notebook.
+    """
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("ts.metrics").setLevel(logging.INFO)
 

@@ -1,6 +1,9 @@
-"""An archive without a server: the context that a server would hand to ``handle``, and a call that fills it."""
+"""An archive without a server: the context that a server would hand to ``handle``, and calls that fill it."""
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+import json
+import os
+import sys
+from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 
 class LocalRequest:
@@ -53,3 +56,41 @@ def answer_all(handle: Callable[..., Any], model_dir: Any, inputs: Sequence[byte
     context = LocalContext(model_dir)
     handle(None, context)
     return answer_batch(handle, context, [{"body": data} for data in inputs]) if inputs else []
+
+
+def answer_pipe(handle: Callable[..., Any], model_dir: Any, model_name: str) -> None:
+    """Answers batches from standard input on standard output until it ends; how ``marina run`` and notebooks ask.
+
+    A batch is a line of JSON, a list of {"headers", "size"}, and then the bodies' bytes one after another; its answer
+    the same way, {"status", "headers", "size"} a body. An empty answer comes first, when the model is loaded.
+    """
+    source = sys.stdin.buffer
+    with os.fdopen(os.dup(1), "wb") as sink:
+        os.dup2(2, 1)  # what a library prints is no answer
+        context = LocalContext(model_dir, model_name)
+        handle(None, context)
+        write_rows(sink, [], [])
+        for heads, contents in iter(lambda: read_rows(source), None):
+            context.request_processor = [LocalRequest(head["headers"]) for head in heads]
+            bodies = handle([{"body": content} for content in contents], context)
+            answers = [{"status": each.status, "headers": each.response_headers} for each in context.request_processor]
+            write_rows(sink, answers, bodies)
+
+
+def read_rows(source: IO[bytes]) -> Optional[Tuple[List[Dict[str, Any]], List[bytes]]]:
+    """A batch's heads and bodies as ``write_rows`` wrote them, or None where the stream ends."""
+    line = source.readline()
+    if not line.endswith(b"\n"):
+        return None
+    heads = json.loads(line.decode("utf-8"))
+    contents = [source.read(head["size"]) for head in heads]
+    return (heads, contents) if all(len(each) == head["size"] for each, head in zip(contents, heads)) else None
+
+
+def write_rows(sink: IO[bytes], heads: Sequence[Mapping[str, Any]], contents: Sequence[bytes]) -> None:
+    """Writes heads and bodies, as many of the one as of the other."""
+    sized = [dict(head, size=len(content)) for head, content in zip(heads, contents)]
+    sink.write(json.dumps(sized).encode("utf-8") + b"\n")
+    for content in contents:
+        sink.write(content)
+    sink.flush()

@@ -1,4 +1,4 @@
-"""The one file that knows a runtime: ONNX Runtime, OpenVINO or TorchScript behind one callable.
+"""The one file that knows a runtime: ONNX Runtime, OpenVINO, TorchScript or Elastic Inference behind one callable.
 
 A model is called with one array an input, the batch as first axis, and gives its first output as an array. ``names``
 are its inputs', in order; none where the format does not keep them. ``steps`` are the multiples that the batch and the
@@ -75,6 +75,8 @@ class OpenVinoModel:
 
 
 class TorchScriptModel:
+    """TorchScript in the precision that it was traced in, on the CPU or on the GPU that the server assigns."""
+
     package = "torch"
     steps = (1, 1)
 
@@ -84,15 +86,48 @@ class TorchScriptModel:
         torch.set_num_threads(threads)
         self.device = torch.device(device)
         self.module = torch.jit.load(path, map_location=self.device).eval()
+        if self.device.type == "cuda":
+            # Convolutions in half precision are made for this order; constants are folded, kernels chosen by shape.
+            self.module = torch.jit.freeze(self.module.to(memory_format=torch.channels_last))
+            torch.backends.cudnn.benchmark = True
         self.names: List[str] = []
+        self.buffers: Dict[int, Any] = {}  # by input: memory that the GPU reads by itself
 
     def __call__(self, *arrays: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         import torch
 
         with torch.no_grad():
-            tensors = [torch.from_numpy(array).to(self.device) for array in arrays]
+            tensors = [self.place(number, array) for number, array in enumerate(arrays)]
             output: np.ndarray[Any, Any] = self.module(*tensors).float().cpu().numpy()
         return output
+
+    def place(self, number: int, array: "np.ndarray[Any, Any]") -> Any:
+        """An input where the module is; a call waits for its answer, so the buffer is free again for the next."""
+        import torch
+
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cpu":
+            return tensor
+        buffer = self.buffers.get(number)
+        if buffer is None or buffer.numel() < tensor.numel():
+            buffer = self.buffers[number] = torch.empty(tensor.numel(), dtype=tensor.dtype, pin_memory=True)
+        pinned = buffer[: tensor.numel()].view(tensor.shape).copy_(tensor)
+        return pinned.to(self.device, non_blocking=True)
+
+
+class ElasticInferenceModel(TorchScriptModel):
+    """TorchScript on an accelerator of Amazon's Elastic Inference, with the torch 1.5.1 of its image."""
+
+    package = "torcheia"
+
+    def __init__(self, path: str, threads: int, device: str, precision: str) -> None:
+        import torch
+        import torcheia
+
+        # As that image's own documentation has it: the profiling executor can't hand the graph over.
+        torch._C._jit_set_profiling_executor(False)
+        super().__init__(path, threads, device, precision)
+        self.module = torcheia.jit.attach_eia(self.module, 0)
 
 
 Model = Union[OnnxRuntimeModel, OpenVinoModel, TorchScriptModel]
@@ -100,6 +135,7 @@ RUNTIMES: Dict[str, Type[Model]] = {
     "onnxruntime": OnnxRuntimeModel,
     "openvino": OpenVinoModel,
     "torchscript": TorchScriptModel,
+    "eia": ElasticInferenceModel,
 }
 # Both read the same file, so either can stand in where the other is not installed.
 FALLBACKS = {"onnxruntime": "openvino", "openvino": "onnxruntime"}

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Type
 
 SETTINGS_FILE = "settings.json"
 MAY_BE_ZERO = ("threads",)
-CHOICES = {"precision": ("float32", "bf16")}
+CHOICES = {"precision": ("float32", "bf16", "float16")}
 
 
 class SettingsError(ValueError):
@@ -20,9 +20,11 @@ class Settings:
     task: str
     input: str = "bytes"  # what a client sends, for the page: bytes, image or text
     file: str = "graph.onnx"  # the model, relative to the archive's root
-    runtime: str = "onnxruntime"  # onnxruntime, openvino or torchscript
-    precision: str = "float32"  # what OpenVINO computes in where a graph says nothing else: float32 or bf16
+    runtime: str = "onnxruntime"  # onnxruntime, openvino, torchscript or eia
+    # What OpenVINO computes in where a graph says nothing else, float32 or bf16; what TorchScript was traced in.
+    precision: str = "float32"
     threads: int = 0  # of one worker; 0 is its share of the cores
+    parts: int = 1  # of a batch: one is decoded while the one before is computed, which pays where a GPU does that
     max_bytes: int = 10000000  # of one input, as decoded from the request
     workers: int = 1  # from minWorkers: among how many the cores are divided
     batch_size: int = 1  # from batchSize: the largest batch that the warm-up runs

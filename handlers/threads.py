@@ -6,6 +6,8 @@ from typing import List, Optional
 
 # Set by whoever starts the server: a JSON object, model name -> threads of one worker.
 SHARES_VARIABLE = "MARINA_THREADS"
+# Set for one of several servers on a machine: how many cores it may count on.
+CORES_VARIABLE = "MARINA_CORES"
 # Read by the libraries when they are first imported.
 LIBRARY_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -42,7 +44,8 @@ def available_cores() -> int:
     """Whole cores that this process may keep busy, at least 1."""
     allowed = len(os.sched_getaffinity(0))
     quota = cgroup_cores()
-    return max(1, allowed if quota is None else min(allowed, int(quota)))
+    told = os.environ.get(CORES_VARIABLE, "")
+    return max(1, min(allowed, int(quota or allowed), int(told) if told.isdecimal() else allowed))
 
 
 def thread_share(model_name: Optional[str], workers: int) -> int:

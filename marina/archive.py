@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,28 @@ from marina.verify import check_content
 ENTRY = "marina_entry.py"
 ENTRY_SOURCE = b'"""The server enters here."""\nfrom handlers.entry import handle  # noqa: F401\n'
 TORCHSCRIPT_FILE = "model.pt"
+GPU_PARTS = 2  # of a batch, of which a GPU computes one while the other is decoded
+UNJUDGED = ("float32", "torchscript")  # what others are judged beside, and the same in another format
 # Settings of the handler that are the server's: a name of `handlers.settings.Settings` -> TorchServe's key.
 DERIVED = {"workers": "minWorkers", "batch_size": "batchSize", "timeout_s": "responseTimeout"}
 # Long ago and always the same: an archive's bytes may not depend on when it was built.
 CREATED_ON = "01/01/1980 00:00:00"
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """What another environment than this one does for an archive."""
+
+    traced: Path | None = None  # the TorchScript that it has made of the model; traced here where there is none
+    python: str | None = sys.executable  # the interpreter that answers the samples; none is asked where there is none
+
+
 def build_archive(
-    folder: Path, out: Path, variant: str | None = None, runtime: str | None = None
+    folder: Path,
+    out: Path,
+    variant: str | None = None,
+    runtime: str | None = None,
+    elsewhere: Elsewhere = Elsewhere(),
 ) -> tuple[Path, list[tuple[str, str]]]:
     """Builds ``out/<model>.mar`` from a model's folder, as the variant and for the runtime that its settings name.
 
@@ -48,18 +63,25 @@ def build_archive(
     """
     config = read_model_config(folder)
     variant, runtime = choose(config, variant, runtime)
-    data = pack_variant(config, variant, runtime)
-    samples = [path.read_bytes() for path in config.samples]
-    asked = ask_archive(data, samples)
-    for sample, (status, body) in zip(config.samples, asked.answers, strict=True):
-        if status != 200:
-            raise MarinaError(f"the packed archive answers its own sample {sample.name} with {status}: {body}")
-    if variant not in ("float32", "torchscript"):
-        check_variant_answers(config, variant, asked.parsed())
+    if elsewhere.python is None and variant not in UNJUDGED:
+        raise MarinaError(f"{variant} is judged by its answers, so it has to be asked")
+    data = pack_variant(config, variant, runtime, elsewhere.traced)
+    answers = ask_samples(config, variant, data, elsewhere.python) if elsewhere.python else []
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{config.name}.mar"
     write_whole(path, data)
-    return path, [(path.name, body) for path, (_, body) in zip(config.samples, asked.answers, strict=True)]
+    return path, answers
+
+
+def ask_samples(config: ModelConfig, variant: str, data: bytes, python: str) -> list[tuple[str, str]]:
+    """What a packed archive answers to each of its samples. Raises MarinaError, and Refused as ``build_archive``."""
+    asked = ask_archive(data, [path.read_bytes() for path in config.samples], python=python)
+    for sample, (status, body) in zip(config.samples, asked.answers, strict=True):
+        if status != 200:
+            raise MarinaError(f"the packed archive answers its own sample {sample.name} with {status}: {body}")
+    if variant not in UNJUDGED:
+        check_variant_answers(config, variant, asked.parsed())
+    return [(path.name, body) for path, (_, body) in zip(config.samples, asked.answers, strict=True)]
 
 
 def choose(config: ModelConfig, variant: str | None, runtime: str | None) -> tuple[str, str]:
@@ -72,12 +94,12 @@ def choose(config: ModelConfig, variant: str | None, runtime: str | None) -> tup
     return variant, runtime or own
 
 
-def pack_variant(config: ModelConfig, variant: str, runtime: str) -> bytes:
+def pack_variant(config: ModelConfig, variant: str, runtime: str, traced: Path | None = None) -> bytes:
     """The archive, not yet judged. Raises MarinaError."""
-    contents = collect(config, variant, runtime)
+    contents = collect(config, variant, runtime, traced)
     for name, content in contents.items():
         check_content(name, content)
-    if variant != "torchscript":
+    if not VARIANTS[variant].is_traced:
         check_graphs(config, contents)
     measured = find_measured(read_measured(config.folder), variant, runtime)
     if measured and measured.sha256 != provenance.model_digest(contents):
@@ -99,7 +121,7 @@ def check_variant_answers(config: ModelConfig, variant: str, answers: list[Any])
     check_agreement(variant, found, section.min_agreement, len(answers))
 
 
-def collect(config: ModelConfig, variant: str, runtime: str) -> dict[str, bytes]:
+def collect(config: ModelConfig, variant: str, runtime: str, traced: Path | None = None) -> dict[str, bytes]:
     """Every file of the archive but its provenance."""
     settings = handler_settings(config, variant, runtime)
     contents = {f"handlers/{path.name}": path.read_bytes() for path in sorted(HANDLERS.glob("*.py"))}
@@ -110,8 +132,8 @@ def collect(config: ModelConfig, variant: str, runtime: str) -> dict[str, bytes]
     names = [CONFIG_FILE]
     if settings["task"] not in TASKS:
         names.append(settings["task"].partition(":")[0] + ".py")
-    if variant == "torchscript":
-        contents[TORCHSCRIPT_FILE] = export_torchscript(config)
+    if VARIANTS[variant].is_traced:
+        contents[TORCHSCRIPT_FILE] = traced.read_bytes() if traced else export_torchscript(config, variant)
     else:
         names += [*graph_sizes(settings), *config.archive.files]
     contents |= {name: read_file(config, name) for name in names}
@@ -170,10 +192,12 @@ def handler_settings(config: ModelConfig, variant: str, runtime: str) -> dict[st
     if "precision" in settings:
         raise MarinaError(f"{config.folder / CONFIG_FILE}: handler.precision is the variant's: set archive.variant")
     settings |= {"runtime": runtime, "precision": VARIANTS[variant].precision}
-    if variant == "torchscript":
+    if VARIANTS[variant].is_traced:
         if "members" in settings:
-            raise MarinaError(f"{config.folder}: an ensemble has no torchscript variant")
+            raise MarinaError(f"{config.folder}: an ensemble has no {variant} variant")
         settings["file"] = TORCHSCRIPT_FILE
+    if variant == "float16":
+        settings.setdefault("parts", GPU_PARTS)
     try:
         return find_task(config).settings_type(settings).as_dict()
     except (SettingsError, ValueError) as error:
@@ -204,21 +228,22 @@ def importable(folder: Path, module: str) -> Iterator[None]:
         sys.path.remove(str(folder))
 
 
-def export_torchscript(config: ModelConfig) -> bytes:
+def export_torchscript(config: ModelConfig, variant: str) -> bytes:
     """The model's torch module, with the shipped weights, traced on the handler's own example. Needs torch."""
     module_name, _, function_name = config.archive.module.partition(":")
     if not function_name or not config.archive.files:
         raise MarinaError(
-            f"{config.folder}: the torchscript variant needs archive.module, the function that loads the torch module, "
+            f"{config.folder}: the {variant} variant needs archive.module, the function that loads the torch module, "
             "and archive.files, the weights that it loads"
         )
     try:
         import torch
     except ImportError as error:
-        raise MarinaError("the torchscript variant needs torch: see requirements/torch.txt") from error
+        raise MarinaError(f"the {variant} variant needs torch: see requirements/torch.txt") from error
     with importable(ROOT, module_name):
         load: Callable[[Path], Any] = getattr(importlib.import_module(module_name), function_name)
         module = load(config.folder / config.archive.files[0]).eval()
+    module = module.half() if variant == "float16" else module
     handler = find_task(config)()
     handler.settings = handler.settings_type(dict(config.handler))
     with torch.no_grad(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

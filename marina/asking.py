@@ -42,7 +42,7 @@ while time.perf_counter() - began < seconds and rows:
 elapsed = time.perf_counter() - began
 for name, module in sys.modules.items():
     if name.split(".")[0] in ("handlers", "marina", "models"):
-        assert pathlib.Path(module.__file__).is_relative_to(folder), f"{name} comes from outside the archive"
+        assert folder in pathlib.Path(module.__file__).parents, f"{name} comes from outside the archive"
 print(json.dumps({"answers": answers, "per_second": done / elapsed if done else 0}))
 """
 
@@ -63,12 +63,17 @@ class Asked:
 
 
 def ask_archive(
-    data: bytes, inputs: Sequence[bytes], content_type: str = "", seconds: float = 0, threads: int | None = None
+    data: bytes,
+    inputs: Sequence[bytes],
+    content_type: str = "",
+    seconds: float = 0,
+    threads: int | None = None,
+    python: str = sys.executable,
 ) -> Asked:
     """Unpacks an archive outside the checkout and asks it each input as a raw body, in its own batches.
 
-    With ``seconds`` it is asked on for so long, to measure it, on so many ``threads``. Raises MarinaError where the
-    archive does not work on its own.
+    With ``seconds`` it is asked on for so long, to measure it, on so many ``threads``; by ``python``, an interpreter of
+    3.6 or newer. Raises MarinaError where the archive does not work on its own.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -78,7 +83,7 @@ def ask_archive(
         (folder / "inputs").mkdir()
         for number, content in enumerate(inputs):
             (folder / "inputs" / f"{number:06}").write_bytes(content)
-        command = [sys.executable, "-I", "-c", ASK, str(folder / "unpacked"), str(folder / "inputs")]
+        command = [python, "-I", "-c", ASK, str(folder / "unpacked"), str(folder / "inputs")]
         command += [str(seconds), content_type]
         environment = {**os.environ, SHARES_VARIABLE: json.dumps({"archive": threads} if threads else {})}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

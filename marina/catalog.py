@@ -1,16 +1,13 @@
 """What the archives say of themselves: /models.json for the page, and the settings that a server needs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handlers.settings import SETTINGS_FILE
 from marina.errors import MarinaError
-from marina.model_config import CONFIG_FILE, ArchiveSettings, check_name, parse_model_config
-from marina.packing import MANIFEST
-from marina.verify import UnsafeArchive, read_archive, read_provenance
+from marina.model_config import ArchiveSettings
 
 LIMITS = ("max_bytes", "max_pixels", "max_chars", "min_chars")
 
@@ -69,33 +66,6 @@ def title_of(name: str) -> str:
     return title[:1].upper() + title[1:]
 
 
-def read_served(path: Path) -> ServedArchive:
-    """Verifies an archive and reads what a server needs of it. Raises MarinaError."""
-    contents = read_archive(path)
-    if CONFIG_FILE not in contents or SETTINGS_FILE not in contents:
-        raise UnsafeArchive(f"{path.name} has no {CONFIG_FILE} or no {SETTINGS_FILE}")
-    server, _, archive = parse_model_config(path, contents[CONFIG_FILE].decode())
-    manifest = json.loads(contents[MANIFEST])["model"]
-    # The name becomes a folder, an address and a line of nginx's configuration.
-    if (manifest["modelName"], manifest["modelVersion"]) != (path.stem, archive.version):
-        raise UnsafeArchive(f"{path.name} holds {manifest['modelName']!r}; an archive is called as its model")
-    check_name(path.stem)
-    origin = read_provenance(contents)
-    return ServedArchive(
-        path=path.resolve(),
-        name=path.stem,
-        version=archive.version,
-        server=dict(server),
-        handler=json.loads(contents[SETTINGS_FILE]),
-        archive=archive,
-        variant=origin["variant"],
-        samples={Path(name).name: data for name, data in contents.items() if name.startswith("samples/")},
-        quality=origin["quality"].get("float32", {}),
-        measured=origin.get("measured") or {},
-        variants=origin.get("variants", []),
-    )
-
-
 def find_archives(store: Path, names: Sequence[str]) -> list[Path]:
     """The archives of those names in the store, or all. Raises MarinaError."""
     found = {path.stem: path for path in sorted(store.glob("*.mar"))}
@@ -107,12 +77,13 @@ def find_archives(store: Path, names: Sequence[str]) -> list[Path]:
     return [found[name] for name in names or found]
 
 
-def write_public(archives: Sequence[ServedArchive], public: Path) -> None:
-    """Writes /models.json and the sample inputs into the folder that the front door shows."""
+def write_public(archives: Sequence[ServedArchive], openapi: Mapping[str, Any], public: Path) -> None:
+    """Writes /models.json, /openapi.json and the sample inputs into the folder that the front door shows."""
     for archive in archives:
         folder = public / "samples" / archive.name
         folder.mkdir(parents=True)
         for name, data in archive.samples.items():
             (folder / name).write_bytes(data)
-    document = {"models": [archive.entry() for archive in archives]}
-    (public / "models.json").write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    documents = {"models": {"models": [archive.entry() for archive in archives]}, "openapi": openapi}
+    for name, document in documents.items():
+        (public / f"{name}.json").write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import psutil
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from marina.errors import MarinaError
@@ -19,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 console = Console(highlight=False, soft_wrap=True)
 
 Store = Annotated[Path, typer.Option("--store", show_default="model_store/", help="Folder of the archives.")]
+ServerName = Literal["torchserve", "mms"]
 Port = Annotated[int, typer.Option("--port", help="Port of the front door; 0 takes any free one.")]
 
 
@@ -31,13 +34,20 @@ def archive(
         str | None,
         typer.Option(help="float32, bf16, int8, mixed or torchscript (needs torch); if none, the model's own."),
     ] = None,
-    runtime: Annotated[str | None, typer.Option(help="onnxruntime or openvino; if none, the model's own.")] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="onnxruntime, openvino, torchscript or eia; if none, the model's own.")
+    ] = None,
+    traced: Annotated[Path | None, typer.Option(help="TorchScript that was traced elsewhere, for torchscript.")] = None,
+    python: Annotated[
+        str, typer.Option(show_default="this one", help="Python of the environment that answers the samples.")
+    ] = sys.executable,
+    unasked: Annotated[bool, typer.Option("--unasked", help="Ask no samples: what would answer is not here.")] = False,
 ) -> None:
     """Build models' archives and show what each answers to its own samples.
 
     A variant that answers them otherwise than float32, or was measured to be worse, is refused.
     """
-    from marina.archive import build_archive
+    from marina.archive import Elsewhere, build_archive
     from marina.model_config import CONFIG_FILE
     from marina.verify import fingerprint
 
@@ -45,10 +55,12 @@ def archive(
     for left in sorted({path.stem for path in out.glob("*.mar")} - set(found) if not names else ()):
         console.print(f"{out / left}.mar has no folder under {models} any more; remove it if it is not to be served.")
     for name in names or found:
-        path, answers = build_archive(models / name, out, variant, runtime)
+        path, answers = build_archive(
+            models / name, out, variant, runtime, Elsewhere(traced, None if unasked else python)
+        )
         console.print(f"{path}  {path.stat().st_size / 1e6:.2f} MB  sha256 {fingerprint(path)}")
         if not answers:
-            console.print("  no samples, so only the warm-up was tried")
+            console.print("  not asked" if unasked else "  no samples, so only the warm-up was tried")
         for sample, answer in answers:
             console.print(f"  {sample}  {answer}", markup=False)
 
@@ -131,27 +143,82 @@ def verify(
         )
 
 
+@app.command("run")
+def run_files(
+    archive: Annotated[Path, typer.Argument(help="An archive file.")],
+    files: Annotated[list[Path], typer.Argument(help="Inputs, or folders of them.")],
+    out: Annotated[Path | None, typer.Option(show_default="standard output", help="File that the lines go to.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Leave out what has a line in --out already.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; if none, the model's minWorkers.")] = None,
+) -> None:
+    """Answer files without a server, in batches: a line of JSON each, also where one can't be answered.
+
+    Ends with status 1 where a file was not answered.
+    """
+    from marina.scoring import Line, list_files, open_results, score
+
+    failed = 0
+    with ExitStack() as stack:
+        results, done = stack.enter_context(open_results(out, resume)) if out else (sys.stdout, set())
+        todo = [path for path in list_files(files) if str(path) not in done]
+        progress = stack.enter_context(Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()))
+        bar = progress.add_task(archive.stem, total=len(todo))
+
+        def write(line: Line) -> None:
+            nonlocal failed
+            failed += line.status != 200
+            results.write(f"{line}\n")
+            results.flush()
+            progress.advance(bar)
+
+        score(archive, todo, workers, write)
+    if out:
+        console.print(f"{len(todo)} files, {failed} of them not answered, {len(done)} left out as done before: {out}")
+    if failed:
+        raise typer.Exit(1)
+
+
 @app.command()
 def serve(
     models: Annotated[list[str] | None, typer.Option("--models", help="Only this model; may be given again.")] = None,
+    server: Annotated[ServerName, typer.Option(help="The model server behind the door.")] = "torchserve",
+    server_python: Annotated[
+        str, typer.Option(show_default="this one", help="Python of the environment that the model server runs in.")
+    ] = sys.executable,
+    replicas: Annotated[int, typer.Option(min=1, help="Servers behind one nginx, each with its share of cores.")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="Workers of each model, instead of its own.")] = None,
     host: Annotated[
         str, typer.Option(help="Address of the front door; 0.0.0.0 opens it to the network.")
     ] = "127.0.0.1",
     port: Port = 8000,
-    inference_port: Annotated[int, typer.Option(help="TorchServe's, on loopback; 0 takes any free one.")] = 8080,
-    management_port: Annotated[int, typer.Option(help="The same, for management.")] = 8081,
-    metrics_port: Annotated[int, typer.Option(help="The same, for metrics.")] = 8082,
+    inference_port: Annotated[int, typer.Option(help="The model server's, on loopback; 0 takes any free one.")] = 8080,
+    management_port: Annotated[int, typer.Option(help="TorchServe's, for management.")] = 8081,
+    metrics_port: Annotated[int, typer.Option(help="TorchServe's, for metrics.")] = 8082,
     door: Annotated[bool, typer.Option(help="Put nginx, the page and the limits in front.")] = True,
     store: Store = MODEL_STORE,
 ) -> None:
     """Serve archives until Ctrl-C or SIGTERM."""
-    from marina.serve import ServeOptions
     from marina.serve import serve as serve_archives
+    from marina.server import ServeOptions
 
+    if replicas > 1 and not door:
+        raise MarinaError("replicas need the door that spreads requests over them: leave --no-door out")
     names = [name for given in models or [] for name in given.split(",")]
     serve_archives(
-        ServeOptions(store, names, host, port, inference_port, management_port, metrics_port, workers, door),
+        ServeOptions(
+            store,
+            names,
+            server,
+            server_python,
+            replicas,
+            host,
+            port,
+            inference_port,
+            management_port,
+            metrics_port,
+            workers,
+            door,
+        ),
         console,
     )
 
@@ -195,53 +262,70 @@ def tune(
 @app.command()
 def status(port: Port = 8000) -> None:
     """Show what a running server serves, with its workers as they are now."""
-    from marina.management import connect, worker_count
-    from marina.run_folder import read_state
+    from marina.management import connect, worker_count, worker_pids
+    from marina.run_folder import read_states
 
-    folder, state = read_state(port)
-    management = connect(folder / "torchserve", state.ports)
-    table = Table("model", "version", "workers ready", "batch", "delay, ms", "memory, MB")
-    for name, version in state.models.items():
-        applied = management.describe(name)
-        workers = worker_count(applied)
-        memory_mb = sum(resident_bytes(worker["pid"]) for worker in applied["workers"]) / 1e6
-        table.add_row(
-            name,
-            version,
-            f"{workers.ready} of {workers.wanted}",
-            str(applied["batchSize"]),
-            str(applied["maxBatchDelay"]),
-            f"{memory_mb:.0f}",
-        )
+    states = read_states(port)
+    table = Table("model", "version", "port", "workers ready", "batch", "delay, ms", "memory, MB")
+    for folder, state in states:
+        management = connect(folder, state)
+        for name, version in state.models.items():
+            applied = management.describe(name)
+            workers = worker_count(applied)
+            memory_mb = sum(resident_bytes(pid) for pid in worker_pids(applied, state.process)) / 1e6
+            table.add_row(
+                name,
+                version,
+                str(state.ports.door),
+                f"{workers.ready} of {workers.wanted}",
+                str(applied["batchSize"]),
+                str(applied["maxBatchDelay"]),
+                f"{memory_mb:.0f}",
+            )
+    console.print(f"{states[0][1].server}, {len(states)} of it" if len(states) > 1 else states[0][1].server)
     console.print(table)
 
 
 @app.command()
 def scale(
     model: Annotated[str, typer.Argument(help="A served model.")],
-    workers: Annotated[int, typer.Argument(min=1, help="How many workers it is to have.")],
+    workers: Annotated[int, typer.Argument(min=1, help="How many workers it is to have; with replicas, in each.")],
     port: Port = 8000,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the workers.")] = 120,
 ) -> None:
     """Give a model of a running server another number of workers, and wait until they are READY."""
-    from handlers.threads import available_cores
     from marina.management import connect
-    from marina.run_folder import read_state
+    from marina.run_folder import read_states
 
-    folder, state = read_state(port)
-    if model not in state.models:
-        raise MarinaError(f"{model} is not served; there are: {', '.join(state.models)}")
-    management = connect(folder / "torchserve", state.ports)
-    allowed = management.describe(model)["maxWorkers"]
-    if workers > allowed:
-        raise MarinaError(f"{model} may have at most {allowed} workers, its maxWorkers")
-    management.scale(model, workers, timeout)
-    console.print(f"{model} has {management.count_workers(model).ready} READY workers.")
-    threads, cores = state.threads[model], available_cores()
-    if workers * threads > max(cores, threads):
-        console.print(
-            f"Each has {threads} threads, for {cores} cores: `marina serve --workers {workers}` divides them anew."
-        )
+    for folder, state in read_states(port):
+        if model not in state.models:
+            raise MarinaError(f"{model} is not served; there are: {', '.join(state.models)}")
+        allowed = state.most_workers[model]
+        if workers > allowed:
+            raise MarinaError(f"{model} may have at most {allowed} workers, its maxWorkers")
+        management = connect(folder, state)
+        management.scale(model, workers, timeout)
+        console.print(f"{model} has {management.count_workers(model).ready} READY workers.")
+        threads, cores = state.threads[model], state.cores
+        if workers * threads > max(cores, threads):
+            console.print(
+                f"Each has {threads} threads, for {cores} cores: `marina serve --workers {workers}` divides them anew."
+            )
+
+
+@app.command()
+def restart(
+    port: Port = 8000,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for all of them.")] = 600,
+) -> None:
+    """Restart the replicas of a running server one after another, while the others answer; with what the store holds.
+
+    As `kill -HUP` on `marina serve` does, which does not wait for it.
+    """
+    from marina.replicas import restart_replicas
+
+    restart_replicas(port, timeout)
+    console.print("Every replica was restarted.")
 
 
 def resident_bytes(pid: int) -> int:

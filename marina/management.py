@@ -1,27 +1,45 @@
-"""TorchServe's management API, as far as Marina uses it."""
+"""The management API of TorchServe and of MMS, as far as Marina uses it; the two differ little."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import psutil
 
 from marina.errors import MarinaError
-from marina.run_folder import Ports
+from marina.run_folder import SERVER_FOLDER, Ports, RunState
 
-KEY_FILE = "key_file.json"
+KEY_FILE = "key_file.json"  # TorchServe's own name for the file of its tokens
+SOCKET = "management.sock"  # that MMS listens on
+TIMEOUT = httpx.Timeout(10, connect=2)
 
 
-def read_keys(torchserve_folder: Path) -> dict[str, str]:
-    """The server's tokens by use: "inference" and "management". Raises OSError and ValueError while it starts."""
-    document = json.loads((torchserve_folder / KEY_FILE).read_text())
+def read_keys(folder: Path) -> dict[str, str]:
+    """TorchServe's tokens by use: "inference" and "management". Raises OSError and ValueError while it starts."""
+    document = json.loads((folder / KEY_FILE).read_text())
     return {use: document[use]["key"] for use in ("inference", "management")}
 
 
-def connect(torchserve_folder: Path, ports: Ports) -> "Management":
+def connect(run: Path, state: RunState) -> "Management":
     """The management API of a server that runs. Raises OSError and ValueError while it starts."""
-    return Management(ports, read_keys(torchserve_folder)["management"])
+    folder = run / SERVER_FOLDER
+    return torchserve_management(folder, state.ports) if state.server == "torchserve" else mms_management(folder)
+
+
+def torchserve_management(folder: Path, ports: Ports) -> "Management":
+    """TorchServe's, on loopback, with its token. Raises OSError and ValueError while it starts."""
+    headers = {"Authorization": f"Bearer {read_keys(folder)['management']}"}
+    address = f"http://127.0.0.1:{ports.management}"
+    return Management("TorchServe", httpx.Client(base_url=address, headers=headers, timeout=TIMEOUT, trust_env=False))
+
+
+def mms_management(folder: Path) -> "Management":
+    """MMS's, on a socket that only this user reaches."""
+    transport = httpx.HTTPTransport(uds=str(folder / SOCKET))
+    return Management("MMS", httpx.Client(base_url="http://mms", transport=transport, timeout=TIMEOUT))
 
 
 class WorkerCount(NamedTuple):
@@ -37,21 +55,52 @@ def worker_count(description: Mapping[str, Any]) -> WorkerCount:
     return WorkerCount(ready, description["minWorkers"])
 
 
-class Management:
-    """One server's management API, called with its token."""
+def worker_pids(description: Mapping[str, Any], server_process: int) -> list[int]:
+    """The processes of a model's workers; MMS does not tell them, so they are looked for."""
+    workers = description["workers"]
+    if all("pid" in worker for worker in workers):
+        return [int(worker["pid"]) for worker in workers]
+    forked = (process.children() for process in mms_processes(server_process, description["modelName"]))
+    return [worker.pid for family in forked for worker in family]
 
-    def __init__(self, ports: Ports, key: str):
-        self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{ports.management}",
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=httpx.Timeout(10, connect=2),
-            trust_env=False,
-        )
+
+def mms_processes(server_process: int, model: str) -> list[psutil.Process]:
+    """The processes that MMS forks a model's workers from: one, as long as it lives."""
+    try:
+        children = psutil.Process(server_process).children()
+    except psutil.NoSuchProcess:
+        return []
+    return [child for child in children if ("--model-name", model) in itertools.pairwise(command_line(child))]
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """A process's command; nothing of one that has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+class Management:
+    """One server's management API."""
+
+    def __init__(self, title: str, client: httpx.Client):
+        self.title = title
+        self.client = client
+
+    def answers(self) -> bool:
+        """Whether the server listens."""
+        try:
+            self.client.get("/models")
+        except httpx.HTTPError:
+            return False
+        return True
 
     def describe(self, name: str) -> dict[str, Any]:
         """What the server runs a model with: its settings as applied, and its workers. Raises MarinaError."""
         response = self.call("GET", f"/models/{name}")
-        description: dict[str, Any] = response.json()[0]
+        found = response.json()
+        description: dict[str, Any] = found[0] if isinstance(found, list) else found  # TorchServe tells every version
         return description
 
     def count_workers(self, name: str) -> WorkerCount:
@@ -72,9 +121,9 @@ class Management:
         try:
             response = self.client.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise MarinaError("TorchServe does not answer; it may be starting") from error
+            raise MarinaError(f"{self.title} does not answer; it may be starting") from error
         if response.is_error:
-            raise MarinaError(f"TorchServe answers {response.status_code}: {error_message(response)}")
+            raise MarinaError(f"{self.title} answers {response.status_code}: {error_message(response)}")
         return response
 
 

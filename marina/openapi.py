@@ -1,7 +1,6 @@
 """/openapi.json: what this server serves, in OpenAPI 3.1, from the same settings as /models.json."""
 
 import base64
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,12 +60,6 @@ OLD_QUESTION = {
 }
 OLD_EXAMPLE = {"esun_uuid": "7f3a", "esun_timestamp": 1590493849, "retry": 2}
 MAX_EXAMPLE_BYTES = 8192  # of a picture that is written into the document
-
-
-def write_openapi(archives: Sequence[ServedArchive], public: Path) -> None:
-    """Writes /openapi.json into the folder that the front door shows."""
-    document = json.dumps(describe_server(archives), indent=2, ensure_ascii=False)
-    (public / "openapi.json").write_text(document, encoding="utf-8")
 
 
 def describe_server(archives: Sequence[ServedArchive]) -> JsonObject:

@@ -1,5 +1,8 @@
 """Ports that are free, and a clear word where one is not."""
 
+import errno
+import os
+import random
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -7,12 +10,15 @@ from contextlib import ExitStack
 from marina.errors import MarinaError
 
 LOOPBACK = "127.0.0.1"
+MOST = 65535
+LOWEST = 10_000  # of those that are tried where the system's choice would be too high
 
 
-def claim_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
+def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> dict[str, int]:
     """Use -> port, for use -> (port, host): the port itself if nothing listens on it, or any free one for 0.
 
-    No two uses get the same. Raises MarinaError naming every port that is busy.
+    No two uses get the same, and none gets a free one above ``highest``. Raises MarinaError naming every port that is
+    busy.
     """
     claimed, busy = {}, []
     with ExitStack() as stack:
@@ -21,7 +27,7 @@ def claim_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
             probe = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just left is free
             try:
-                probe.bind((host, port))
+                bind(probe, host, port, highest)
                 claimed[use] = int(probe.getsockname()[1])
             except OSError as error:
                 option = "--port" if use == "door" else f"--{use}-port"
@@ -29,3 +35,17 @@ def claim_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
     if busy:
         raise MarinaError("; ".join(busy))
     return claimed
+
+
+def bind(probe: socket.socket, host: str, port: int, highest: int) -> None:
+    """Binds to the port; for 0 to any, at most ``highest``. Raises OSError."""
+    if port or highest == MOST:
+        probe.bind((host, port))
+        return
+    for number in random.sample(range(LOWEST, highest + 1), 100):
+        try:
+            probe.bind((host, number))
+        except OSError:
+            continue
+        return
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

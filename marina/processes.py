@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -56,3 +58,18 @@ def stop_child(child: subprocess.Popen[str], how: signal.Signals, timeout_s: flo
         os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def reap_orphans(own: Collection[int]) -> None:
+    """Lets go of ended processes that were left to this one, as they are to process 1 of a container.
+
+    ``own`` are the children that somebody here waits for.
+    """
+    if os.getpid() != 1:
+        return
+    for child in psutil.Process().children():
+        try:
+            if child.pid not in own and child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+        except (psutil.NoSuchProcess, ChildProcessError):
+            continue

@@ -15,27 +15,42 @@ import psutil
 from marina.errors import MarinaError
 
 STATE_FILE = "state.json"
+FRONT_FILE = "front.json"  # in the place of state.json, where the server is a front of others
+SERVER_FOLDER = "server"  # the model server's own files: its configuration, its keys
 
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports; ``door`` is nginx's, the others are TorchServe's on loopback."""
+    """TCP ports; ``door`` is nginx's, the others are the model server's on loopback, as far as it has them."""
 
     door: int
     inference: int
-    management: int
-    metrics: int
-    grpc_inference: int
-    grpc_management: int
+    management: int = 0
+    metrics: int = 0
+    grpc_inference: int = 0
+    grpc_management: int = 0
 
 
 @dataclass(frozen=True)
 class RunState:
     """What other commands need to know of a running server."""
 
+    server: str  # torchserve or mms
+    process: int  # the server's own; its workers are that one's children
     ports: Ports
     models: dict[str, str]  # name -> version
     threads: dict[str, int]  # name -> threads of one worker
+    most_workers: dict[str, int]  # name -> its maxWorkers
+    cores: int  # that it divided among the workers
+
+
+@dataclass(frozen=True)
+class FrontState:
+    """What other commands need to know of the front of replicas."""
+
+    replicas: list[int]  # their doors' ports, on loopback
+    tries: int = 0  # how often they were to be restarted because someone asked for it
+    restarts: int = 0  # how often all of them came back
 
 
 def folder_of(port: int) -> Path:
@@ -56,7 +71,7 @@ def create_run_folder(port: int) -> Path:
     folder.mkdir(mode=0o711)
     write_private(folder / "owner.pid", str(os.getpid()))
     (folder / "public").mkdir()
-    (folder / "torchserve").mkdir(mode=0o700)
+    (folder / SERVER_FOLDER).mkdir(mode=0o700)
     return folder
 
 
@@ -84,20 +99,59 @@ def write_state(folder: Path, state: RunState) -> None:
     write_private(folder / STATE_FILE, json.dumps(asdict(state)))
 
 
+def write_front(folder: Path, state: FrontState) -> None:
+    write_private(folder / FRONT_FILE, json.dumps(asdict(state)))
+
+
 def read_state(port: int) -> tuple[Path, RunState]:
     """The run folder and state of the server whose door has that port. Raises MarinaError if there is none."""
+    folder = running_folder(port, STATE_FILE)
+    document = json.loads((folder / STATE_FILE).read_text())
+    return folder, RunState(**{**document, "ports": Ports(**document["ports"])})
+
+
+def read_front(port: int) -> tuple[Path, FrontState]:
+    """The same of the front of replicas that has that port. Raises MarinaError if there is none."""
+    folder = running_folder(port, FRONT_FILE)
+    return folder, FrontState(**json.loads((folder / FRONT_FILE).read_text()))
+
+
+def read_states(port: int) -> list[tuple[Path, RunState]]:
+    """Every server behind that port: one, or the replicas behind a front. Raises MarinaError if there is none."""
+    if is_front(port):
+        return [read_state(replica) for replica in read_front(port)[1].replicas]
+    return [read_state(port)]
+
+
+def is_front(port: int) -> bool:
+    """Whether it is a front of replicas that has, or had, that port."""
+    return (folder_of(port) / FRONT_FILE).is_file()
+
+
+def running_folder(port: int, file: str) -> Path:
+    """The run folder of a server that runs and has written that file. Raises MarinaError if there is none."""
     folder = folder_of(port)
-    if not (folder / STATE_FILE).is_file() or read_pid(folder) is None:
+    if not (folder / file).is_file() or read_pid(folder) is None:
         raise MarinaError(f"no marina serve of this user runs on port {port}")
     check_owner(folder)
-    document = json.loads((folder / STATE_FILE).read_text())
-    return folder, RunState(Ports(**document["ports"]), document["models"], document["threads"])
+    return folder
 
 
 def write_config(path: Path, template: Path, **values: Any) -> None:
     """Renders a configuration (jinja2) to a file that only this user can read; a value left out is an error."""
-    text = jinja2.Template(template.read_text(), undefined=jinja2.StrictUndefined).render(**values)
-    write_private(path, text)
+    write_private(path, render(template, **values))
+
+
+def render(template: Path, **values: Any) -> str:
+    """A template's text; it may include others of its folder."""
+    environment = jinja2.Environment(  # noqa: S701 (no markup)
+        loader=jinja2.FileSystemLoader(template.parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template.name).render(**values)
 
 
 def write_private(path: Path, text: str) -> None:

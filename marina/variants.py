@@ -23,13 +23,19 @@ class Variant:
     precision: str
     runtimes: tuple[str, ...]
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether it is TorchScript, which torch makes of the model's module."""
+        return "torchscript" in self.runtimes
+
 
 VARIANTS = {
     "float32": Variant(False, "float32", ("onnxruntime", "openvino")),
     "bf16": Variant(False, "bf16", ("openvino",)),
     "int8": Variant(True, "float32", ("onnxruntime", "openvino")),
     "mixed": Variant(True, "bf16", ("openvino",)),  # int8, and bf16 where int8 is not
-    "torchscript": Variant(False, "float32", ("torchscript",)),
+    "torchscript": Variant(False, "float32", ("torchscript", "eia")),
+    "float16": Variant(False, "float16", ("torchscript",)),  # for GPUs
 }
 
 

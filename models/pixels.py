@@ -21,7 +21,7 @@ class PixelClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """RGB pixels (N, H, W, 3), 0 to 255, uint8 or float -> float32 logits (N, classes)."""
-        normalised = images.float() * self.scale + self.shift
+        normalised = images.to(self.scale.dtype) * self.scale + self.shift
         # Contiguous, for ONNX has no strides: pooling a permuted view would be exported as a Gather.
         logits: Tensor = self.network(normalised.permute(0, 3, 1, 2).contiguous())
         return logits.float()

@@ -71,10 +71,16 @@ def store(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(store: Path) -> Iterator[RunningServer]:
+def torchserve(store: Path) -> Iterator[RunningServer]:
     """A real nginx and TorchServe with every archive; for tests that leave it as it is."""
     with start_server("--store", store) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def server(torchserve: RunningServer) -> RunningServer:
+    """The server that is started where nothing else is asked for."""
+    return torchserve
 
 
 @pytest.fixture

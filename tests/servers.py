@@ -6,17 +6,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 
-from marina.management import Management, connect
+from marina.management import Management, connect, worker_pids
 from marina.run_folder import RunState, folder_of, read_state
 
 START_TIMEOUT_S = 120
@@ -45,16 +45,21 @@ class RunningServer:
 
     @cached_property
     def management(self) -> Management:
-        return connect(self.folder / "torchserve", self.state.ports)
+        return connect(self.folder, self.state)
 
-    def predict(self, model: str, content: bytes, content_type: str = "", **options: Any) -> httpx.Response:
+    def post(self, path: str, content: bytes, content_type: str = "") -> httpx.Response:
         headers = {"Content-Type": content_type} if content_type else {}
-        return httpx.post(
-            f"{self.url}/predictions/{model}", content=content, headers=headers, timeout=30, trust_env=False, **options
-        )
+        return httpx.post(self.url + path, content=content, headers=headers, timeout=60, trust_env=False)
+
+    def post_together(self, path: str, requests: Sequence[tuple[bytes, str]]) -> list[httpx.Response]:
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(lambda request: self.post(path, *request), requests))
+
+    def predict(self, model: str, content: bytes, content_type: str = "") -> httpx.Response:
+        return self.post(f"/predictions/{model}", content, content_type)
 
     def worker_pids(self, model: str) -> list[int]:
-        return [int(worker["pid"]) for worker in self.management.describe(model)["workers"]]
+        return worker_pids(self.management.describe(model), self.state.process)
 
     def family(self) -> list[psutil.Process]:
         """The tool and every process that it started."""
@@ -99,7 +104,7 @@ def start_server(*options: object) -> Iterator[RunningServer]:
 def wait_for_address(process: subprocess.Popen[str], lines: list[str]) -> str:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        found = re.search(r"^Marina serves on (\S+)$", "".join(lines), re.MULTILINE)
+        found = re.search(r"^Marina serves on (\S+?),?(?: with .*)?$", "".join(lines), re.MULTILINE)
         if found and any(line.startswith("Ctrl-C") for line in list(lines)):
             return found[1]
         time.sleep(0.05)

@@ -16,9 +16,9 @@ ALLOWED = {
     "benchmarks": {"httpx", "psutil", "rich", "typer", "matplotlib"},
 }
 # What a handler may import inside the function that needs it.
-INSIDE_FUNCTIONS = {"torch", "onnxruntime", "openvino", "tokenizers"}
+INSIDE_FUNCTIONS = {"torch", "torcheia", "onnxruntime", "openvino", "tokenizers"}
 # What benchmarks may take of the tool: its load, and archives with other settings. All else they ask over HTTP.
-MARINA_IN_BENCHMARKS = {"marina.load", "marina.settings_text"}
+MARINA_IN_BENCHMARKS = {"marina.bodies", "marina.connection", "marina.traffic", "marina.settings_text"}
 NEVER_IN_HANDLERS = {"ts", "mms", "ray", "marina", "models"}
 
 

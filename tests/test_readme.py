@@ -75,7 +75,7 @@ def test_the_task_of_the_readme_can_be_added(tmp_path: Path) -> None:
     assert json.loads(answers[0][1]) == {"brightness": pytest.approx(0.353, abs=0.01)}
 
 
-@pytest.mark.parametrize("command", [command.callback.__name__ for command in app.registered_commands])
+@pytest.mark.parametrize("command", [each.name or each.callback.__name__ for each in app.registered_commands])
 def test_every_command_is_told(command: str) -> None:
     assert f"`{command}`" in README or f"marina {command}" in README
 

@@ -70,7 +70,8 @@ class Archive:
         from handlers.local import LocalRequest
 
         self.context.request_processor = [LocalRequest({"content-type": kind}) for _, kind in inputs]
-        found: list[Any] = self.handler.preprocess_all([{"body": body} for body, _ in inputs], self.context)
+        rows = [{"body": body} for body, _ in inputs]
+        found: list[Any] = self.handler.preprocess_all(rows, self.context, range(len(rows)))
         return found
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from benchmarks.report import words
 from benchmarks.report.aims import make_aims_table, quick_figures
-from benchmarks.report.files import REPORTS
+from benchmarks.report.files import PLACES, REPORTS
 from benchmarks.report.runs import enumerate_names
+from benchmarks.report.table import make_table
 from benchmarks.servers import ROOT
 
 __all__ = ["quick_figures", "write_reports"]
@@ -22,6 +23,9 @@ def write_reports(root: Path = ROOT) -> None:
     sections = [words.HEAD, *([words.AIMS.format(table=aims)] if aims else [])]
     sections += [report.section(rows) for report, runs in found for rows in runs]
     (root / "docs/performance.md").write_text("\n".join(sections))
+    servers = root / "docs/servers.md"
+    for table in (make_table(runs[-1]) for report, runs in found if report is PLACES):
+        fill(servers, table + "\n")
     shown = [(report, runs[-1]) for report, runs in found if report.in_readme]
     text = words.README.format(
         lines="\n".join(line for report, rows in shown for line in report.lines(rows)),
@@ -29,5 +33,9 @@ def write_reports(root: Path = ROOT) -> None:
         peers=", ".join(report.peer for report, _ in shown if report.peer),
         random=enumerate_names([report.random for report, _ in shown if report.random]),
     )
-    readme = root / "README.md"
-    readme.write_text(MARKED.sub(lambda match: match[1] + text + match[2], readme.read_text()))
+    fill(root / "README.md", text)
+
+
+def fill(page: Path, text: str) -> None:
+    """Puts the text between the marks of a page."""
+    page.write_text(MARKED.sub(lambda match: match[1] + text + match[2], page.read_text()))

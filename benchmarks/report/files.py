@@ -176,6 +176,13 @@ TUNER = Report(
     key=lambda rows: rows[0]["model"],
     in_readme=False,
 )
+PLACES = Report(
+    "places.csv",
+    "The same archives on each server",
+    words.PLACES,
+    key=lambda rows: "",
+    in_readme=False,
+)
 REPORTS: Sequence[Report] = (
     PICTURES,
     PEERS,
@@ -186,4 +193,5 @@ REPORTS: Sequence[Report] = (
     TOGETHER,
     LIMIT,
     TUNER,
+    PLACES,
 )

@@ -18,6 +18,7 @@ TITLES = {"delay_ms": "delay asked, ms", "server_version": "version"}
 # Told only where they differ from line to line.
 MAY_BE_LEFT_OUT = ("model", "workload", "driver", "delay_ms")
 COLUMNS = {
+    "start_s": "until it answers, s",
     "requests_per_s": "requests/s",
     "p50_ms": "p50, ms",
     "p95_ms": "p95, ms",

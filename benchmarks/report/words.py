@@ -72,6 +72,10 @@ the sum of every process's PSS, at its peak; times are of requests that began af
 the highest number that was tried for whom every request was answered, and 99 of 100 within a second. The peer is what
 the first service did: a picture after another, and for each a model after another, in ONNX Runtime, in float32, without
 any server around it."""
+PLACES = """\
+Each server with all the models, one worker each: until every one has answered, and the memory of everything then. Then
+ants and bees alone, as they are served by default, asked by clients who do not pause. Plain Python answers a folder of
+the same picture; until it answers, that is its first line. [When to choose which](servers.md)."""
 README = """\
 | measured | Marina | beside it | |
 |---|---:|---:|---:|

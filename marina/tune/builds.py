@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marina.archive import build_archive
-from marina.catalog import ServedArchive, read_served
+from marina.catalog import ServedArchive
 from marina.errors import MarinaError
 from marina.gate import Refused
 from marina.model_config import ModelConfig
+from marina.reading import read_served
 from marina.variants import candidates
 from marina.verify import fingerprint
 

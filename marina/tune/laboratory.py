@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 
+from marina.bodies import Body
 from marina.errors import MarinaError
-from marina.load import Body, Load, run_closed, run_open
+from marina.traffic import Load, run_closed, run_open
 from marina.tune.builds import Builds
 from marina.tune.prior import Timing, Timings
 from marina.tune.rows import CLOSED, HANDLER, OPEN, Journal, Measurement

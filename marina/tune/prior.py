@@ -25,8 +25,8 @@ import numpy as np
 from handlers.settings import SETTINGS_FILE
 from handlers.threads import LIBRARY_VARIABLES
 from marina.archive import encode
+from marina.bodies import Body
 from marina.errors import MarinaError
-from marina.load import Body
 from marina.processes import start_child
 from marina.tune.builds import Builds, Cut
 from marina.tune.settings import BATCH_SIZES, Setting, shapes, simplicity, thread_counts

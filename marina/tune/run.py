@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from handlers.threads import available_cores
+from marina.bodies import Body, read_bodies
 from marina.errors import MarinaError
-from marina.load import Body, read_bodies
 from marina.model_config import CONFIG_FILE, ModelConfig, read_model_config
 from marina.provenance import sha256
 from marina.serve import ignore_stop

@@ -20,11 +20,12 @@ import psutil
 
 from handlers.settings import SETTINGS_FILE
 from handlers.threads import SHARES_VARIABLE
-from marina.catalog import ServedArchive, read_served
+from marina.catalog import ServedArchive
 from marina.door import Door
 from marina.errors import MarinaError
 from marina.management import Management, worker_count
 from marina.ports import LOOPBACK, claim_ports
+from marina.reading import read_served
 from marina.run_folder import Ports, create_run_folder, remove_run_folder
 from marina.settings_text import change_archive
 from marina.torchserve import TorchServe
@@ -125,7 +126,8 @@ class LiveServer:
         self.door = Door(run, LOOPBACK, ports, archives, build.served.server["responseTimeout"])
         self.address = f"http://{LOOPBACK}:{ports.door}"
         self.stack.callback(self.door.stop)
-        self.door.configure(self.torchserve.inference_key())
+        self.door.configure(self.torchserve.authorization())
+        self.door.set_open(True)
         self.door.set_ready(True)
         self.door.start(sys.stderr.fileno())
         self.wait_door()

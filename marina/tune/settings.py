@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 # TorchServe with 0 takes one more request than the first, however many wait.
 DELAYS_MS = (1, 5, 20)
-VARIANTS = ("float32", "torchscript", "bf16", "int8", "mixed")  # the nearest to the trained model first
+VARIANTS = ("float32", "torchscript", "float16", "bf16", "int8", "mixed")  # the nearest to the trained model first
 
 
 @dataclass(frozen=True)

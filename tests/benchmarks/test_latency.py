@@ -20,7 +20,7 @@ from benchmarks.loops import ALONE, AS_FAST_AS_IT_GOES, OPEN, measure_alone, mea
 from benchmarks.report.findings import find_sum_together
 from benchmarks.servers import MeasuredServer, marina
 from marina.archive import build_archive
-from marina.load import Body
+from marina.bodies import Body
 
 
 @contextmanager

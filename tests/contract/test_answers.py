@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
+from tests.places import Place
 from tests.servers import RunningServer
 
 SAMPLES = sorted((ROOT / "models/resnet18/samples").glob("*.jpg"))
@@ -38,16 +39,16 @@ def test_curl_as_the_readme_has_it(server: RunningServer) -> None:
     assert set(json.loads(answers[0])) == {"ant", "bee"}
 
 
-def test_an_answer_is_every_label_most_likely_first(server: RunningServer, jpeg: bytes) -> None:
-    answer = server.predict("resnet18", jpeg, "image/jpeg").json()
+def test_an_answer_is_every_label_most_likely_first(place: Place, jpeg: bytes) -> None:
+    answer = place.predict("resnet18", jpeg, "image/jpeg").json()
     assert set(answer) == {"ant", "bee"}
     assert list(answer.values()) == sorted(answer.values(), reverse=True)
     assert sum(answer.values()) == pytest.approx(1, abs=1e-5)
 
 
-def test_an_answer_tells_its_times_and_its_batch(server: RunningServer, jpeg: bytes) -> None:
+def test_an_answer_tells_its_times_and_its_batch(place: Place, jpeg: bytes) -> None:
     for body in (jpeg, b"no picture"):
-        headers = server.predict("resnet18", body, "image/jpeg").headers
+        headers = place.predict("resnet18", body, "image/jpeg").headers
         steps = dict(step.split(";dur=") for step in headers["server-timing"].split(", "))
         assert list(steps) == ["preprocess", "inference", "postprocess"]
         assert all(float(time_ms) >= 0 for time_ms in steps.values())
@@ -69,14 +70,12 @@ def test_what_is_served_is_what_the_archives_say(server: RunningServer) -> None:
 
 def test_the_server_applies_the_settings_of_the_archive(server: RunningServer) -> None:
     applied = server.management.describe("colours")
-    assert {key: applied[key] for key in ("batchSize", "maxBatchDelay", "minWorkers", "responseTimeout")} == {
-        "batchSize": 4,
-        "maxBatchDelay": 20,
-        "minWorkers": 1,
-        "responseTimeout": 10,
-    }
+    wanted = {"batchSize": 4, "maxBatchDelay": 20, "minWorkers": 1, "responseTimeout": 10}
+    if server.state.server == "mms":
+        del wanted["responseTimeout"]  # it takes it, and does not tell
+    assert {key: applied[key] for key in wanted} == wanted
 
 
-def test_a_red_picture_is_red(server: RunningServer, tiny_models: Path) -> None:
-    answer = server.predict("colours", (tiny_models / "colours/samples/red.png").read_bytes()).json()
+def test_a_red_picture_is_red(place: Place, tiny_models: Path) -> None:
+    answer = place.predict("colours", (tiny_models / "colours/samples/red.png").read_bytes()).json()
     assert next(iter(answer)) == "red"

@@ -4,7 +4,6 @@ import base64
 import json
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -12,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import encode
+from tests.places import Place
 from tests.servers import RunningServer
 from tests.tiny import MEMBERS
 
@@ -32,12 +32,13 @@ def question(image: bytes | str, /, **changes: object) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def post(server: RunningServer, path: str, content: object, content_type: str = "image/png") -> httpx.Response:
+def as_request(content: object, content_type: str = "image/png") -> tuple[bytes, str]:
     """Bytes as they are, anything else as JSON."""
-    if not isinstance(content, bytes):
-        content, content_type = json.dumps(content).encode(), "application/json"
-    headers = {"Content-Type": content_type}
-    return httpx.post(server.url + path, content=content, headers=headers, timeout=30, trust_env=False)
+    return (content, content_type) if isinstance(content, bytes) else (json.dumps(content).encode(), "application/json")
+
+
+def post(place: Place, path: str, content: object) -> httpx.Response:
+    return place.post(path, *as_request(content))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -54,9 +55,9 @@ def test_every_way_to_send_a_picture_gives_the_same_answer(server: RunningServer
 
 
 @pytest.mark.parametrize("path", OLD_PATHS)
-def test_an_old_question_gets_the_old_answer(server: RunningServer, path: str) -> None:
+def test_an_old_question_gets_the_old_answer(place: Place, path: str) -> None:
     before = int(time.time())
-    response = post(server, path, question(picture("green"), esun_uuid="字-7"))
+    response = post(place, path, question(picture("green"), esun_uuid="字-7"))
     found = response.json()
     assert response.status_code == 200
     assert set(found) == {"esun_uuid", "server_uuid", "answer", "server_timestamp"}
@@ -66,12 +67,10 @@ def test_an_old_question_gets_the_old_answer(server: RunningServer, path: str) -
     assert before <= found["server_timestamp"] <= time.time()
 
 
-def test_each_of_many_clients_gets_its_own_id_and_answer_back(server: RunningServer) -> None:
+def test_each_of_many_clients_gets_its_own_id_and_answer_back(place: Place) -> None:
     asked = [(f"client-{number}", list(COLOURS)[number % 3]) for number in range(60)]
-    with ThreadPoolExecutor(20) as pool:
-        responses = list(
-            pool.map(lambda each: post(server, "/strokes", question(picture(each[1]), esun_uuid=each[0])), asked)
-        )
+    questions = [as_request(question(picture(colour), esun_uuid=name)) for name, colour in asked]
+    responses = place.post_together("/strokes", questions)
     answers = [response.json() for response in responses]
     assert [(found["esun_uuid"], found["answer"]) for found in answers] == asked
     assert len({found["server_uuid"] for found in answers}) == len(asked)
@@ -102,10 +101,10 @@ BAD: dict[str, tuple[object, int, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_wrong_gets_its_status(server: RunningServer, name: str) -> None:
+def test_what_is_wrong_gets_its_status(place: Place, name: str) -> None:
     content, status, kind = BAD[name]
     started = time.monotonic()
-    response = post(server, "/strokes", content)
+    response = post(place, "/strokes", content)
     took_s = time.monotonic() - started
     assert (response.status_code, response.json()["type"]) == (status, kind)
     assert set(response.json()) == {"code", "type", "message"}
@@ -113,13 +112,12 @@ def test_what_is_wrong_gets_its_status(server: RunningServer, name: str) -> None
     assert took_s < LIMIT_S
 
 
-def test_any_mix_of_old_new_and_bad_is_answered_as_each_alone(server: RunningServer) -> None:
+def test_any_mix_of_old_new_and_bad_is_answered_as_each_alone(place: Place) -> None:
     good = [content for colour in COLOURS for content in (picture(colour), question(picture(colour)))]
     bad = [content for content, _, _ in BAD.values()]
     contents = [content for pair in zip(good * 4, bad, strict=False) for content in pair]
-    alone = [post(server, "/strokes", content) for content in contents]
-    with ThreadPoolExecutor(len(contents)) as pool:
-        together = list(pool.map(lambda content: post(server, "/strokes", content), contents))
+    alone = [post(place, "/strokes", content) for content in contents]
+    together = place.post_together("/strokes", [as_request(content) for content in contents])
     assert max(int(response.headers.get("x-batch-size", 0)) for response in together) > 1
     for one, other in zip(alone, together, strict=True):
         assert one.status_code == other.status_code

@@ -28,9 +28,9 @@ def node_id(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def api(server: RunningServer) -> Any:
+def api(torchserve: RunningServer) -> Any:
     config = schemathesis.Config.from_dict({"checks": CHECKS})
-    return schemathesis.openapi.from_url(f"{server.url}/openapi.json", config=config)
+    return schemathesis.openapi.from_url(f"{torchserve.url}/openapi.json", config=config)
 
 
 # PUT, and the addresses with a version, lead to the same.
@@ -61,10 +61,10 @@ def test_every_served_model_is_in_the_document(server: RunningServer) -> None:
         assert model["route"] in document.json()["paths"]
 
 
-def test_samples_are_answered_as_documented_in_every_form(server: RunningServer, api: Any) -> None:
+def test_samples_are_answered_as_documented_in_every_form(torchserve: RunningServer, api: Any) -> None:
     """With what no schema can make: pictures."""
     kinds = {"image": "image/png", "text": "text/plain"}
-    with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=torchserve.url, timeout=30, trust_env=False) as client:
         for model in client.get("/models.json").json()["models"]:
             address, kind = f"/predictions/{model['name']}", model["input"]
             sample = client.get(model["samples"][0]["url"]).content

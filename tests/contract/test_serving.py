@@ -14,9 +14,11 @@ import httpx
 import psutil
 import pytest
 
+from marina.management import mms_processes
 from tests.servers import FREE_PORTS, RunningServer, marina
 
 NewServer = Callable[..., RunningServer]
+BOTH = pytest.mark.parametrize("kind", ["torchserve", "mms"])
 
 
 def listening(server: RunningServer) -> dict[str, set[str]]:
@@ -56,15 +58,16 @@ def test_nothing_listens_beyond_loopback(server: RunningServer) -> None:
     assert {"nginx", "java"} <= set(addresses)
 
 
-def test_with_a_host_nginx_alone_listens_beyond_loopback(store: Path, new_server: NewServer) -> None:
-    server = new_server("--store", store, "--models", "colours", "--host", "0.0.0.0")
+@BOTH
+def test_with_a_host_nginx_alone_listens_beyond_loopback(store: Path, new_server: NewServer, kind: str) -> None:
+    server = new_server("--store", store, "--server", kind, "--models", "colours", "--host", "0.0.0.0")
     addresses = listening(server)
     assert addresses.pop("nginx") == {"0.0.0.0"}
     assert set().union(*addresses.values()) == {"127.0.0.1"}
 
 
-def test_torchserve_wants_its_tokens(server: RunningServer, jpeg: bytes) -> None:
-    ports = server.state.ports
+def test_torchserve_wants_its_tokens(torchserve: RunningServer, jpeg: bytes) -> None:
+    ports = torchserve.state.ports
     management = f"http://127.0.0.1:{ports.management}/models/resnet18"
     assert httpx.get(management, trust_env=False).status_code == 400
     assert httpx.put(management, params={"min_worker": 3}, trust_env=False).status_code == 400
@@ -78,8 +81,8 @@ def test_the_door_shows_nothing_of_management(server: RunningServer) -> None:
         assert httpx.get(server.url + path, trust_env=False).status_code in (400, 404)
 
 
-def test_a_model_is_not_registered_by_url(server: RunningServer) -> None:
-    ports, key = server.state.ports, server.management.client.headers["authorization"]
+def test_a_model_is_not_registered_by_url(torchserve: RunningServer) -> None:
+    ports, key = torchserve.state.ports, torchserve.management.client.headers["authorization"]
     response = httpx.post(
         f"http://127.0.0.1:{ports.management}/models",
         params={"url": "http://127.0.0.1:9/model.mar"},
@@ -89,54 +92,87 @@ def test_a_model_is_not_registered_by_url(server: RunningServer) -> None:
     assert response.status_code >= 400
 
 
-def test_secrets_are_readable_by_their_owner_alone(server: RunningServer) -> None:
-    secret = [*server.folder.glob("*"), *server.folder.glob("torchserve/*")]
-    key = server.management.client.headers["authorization"].split()[1]
+def test_mms_management_is_a_socket_in_a_folder_of_its_owner_alone(mms: RunningServer) -> None:
+    """It knows no tokens, and would load whatever it is told to."""
+    socket = mms.folder / "server" / "management.sock"
+    assert socket.is_socket()
+    assert socket.parent.stat().st_mode & 0o077 == 0
+    assert len(listening(mms)["java"]) == 1
+    ports = {connection.laddr.port for connection in psutil.Process(mms.state.process).net_connections("inet")}
+    assert mms.state.ports.inference in ports
+    assert httpx.get(f"http://127.0.0.1:{mms.state.ports.inference}/models", trust_env=False).status_code >= 400
+
+
+def test_secrets_are_readable_by_their_owner_alone(torchserve: RunningServer) -> None:
+    secret = [*torchserve.folder.glob("*"), *torchserve.folder.glob("server/*")]
+    key = torchserve.management.client.headers["authorization"].split()[1]
     for path in secret:
         if path.is_file() and key in path.read_text(errors="replace"):
             assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0
-    assert key not in "".join(server.lines)
+    assert key not in "".join(torchserve.lines)
 
 
-def test_scaling_gives_ready_workers(store: Path, new_server: NewServer) -> None:
-    server = new_server("--store", store, "--models", "colours")
+@BOTH
+def test_scaling_gives_ready_workers(store: Path, new_server: NewServer, kind: str) -> None:
+    server = new_server("--store", store, "--server", kind, "--models", "colours")
     subprocess.run(marina("scale", "colours", 2, "--port", server.port), check=True)
     assert server.management.count_workers("colours").ready == 2
     status = subprocess.check_output(marina("status", "--port", server.port), text=True)
     assert re.search(r"colours\b.*\b1\.0\b.*\b2 of 2\b", status)
 
 
-def test_workers_and_threads_fit_the_cores(store: Path, new_server: NewServer) -> None:
-    server = new_server("--store", store, "--models", "resnet18", "--workers", "2")
+def test_mms_heeds_what_the_service_before_was_started_with(
+    store: Path, new_server: NewServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {"BATCH_SIZE": "7", "LINGER_MS": "3", "WORKERS": "2"}.items():
+        monkeypatch.setenv(variable, value)
+    server = new_server("--store", store, "--server", "mms", "--models", "colours")
+    applied = server.management.describe("colours")
+    assert [applied[key] for key in ("batchSize", "maxBatchDelay", "minWorkers")] == [7, 3, 2]
+    assert server.management.count_workers("colours").ready == 2
+    monkeypatch.setenv("WORKERS", "two")
+    done = subprocess.run(marina("serve", "--store", store, "--server", "mms"), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "WORKERS" in done.stderr
+
+
+@BOTH
+def test_workers_and_threads_fit_the_cores(store: Path, new_server: NewServer, kind: str) -> None:
+    server = new_server("--store", store, "--server", kind, "--models", "resnet18", "--workers", "2")
     assert server.management.count_workers("resnet18").ready == 2
     share = max(1, len(os.sched_getaffinity(0)) // 2)
     for pid in server.worker_pids("resnet18"):
         assert psutil.Process(pid).environ()["MARINA_THREADS"] == f'{{"resnet18": {share}}}'
 
 
-def test_a_killed_worker_costs_its_own_batch_alone(store: Path, new_server: NewServer, jpeg: bytes) -> None:
-    server = new_server("--store", store, "--models", "resnet18", "--workers", "2")
+@BOTH
+def test_a_killed_worker_costs_its_own_batch_alone(store: Path, new_server: NewServer, kind: str, jpeg: bytes) -> None:
+    server = new_server("--store", store, "--server", kind, "--models", "resnet18", "--workers", "2")
     answers = load(server, jpeg, 300)
     assert wait_until(lambda: sum(answer.done() for answer in answers) > 40)
-    os.kill(server.worker_pids("resnet18")[0], signal.SIGKILL)
+    os.kill(server.worker_pids("resnet18")[-1], signal.SIGKILL)
     statuses = [answer.result().status_code for answer in answers]
     assert sum(status != 200 for status in statuses) <= 8  # a batch
     assert statuses[-50:] == [200] * 50
     assert wait_until(lambda: server.management.count_workers("resnet18").ready == 2)
 
 
-def test_ping_is_honest_while_the_only_worker_is_gone(store: Path, new_server: NewServer, jpeg: bytes) -> None:
-    server = new_server("--store", store, "--models", "colours", "--workers", "1")
+@BOTH
+def test_ping_is_honest_while_the_only_worker_is_gone(
+    store: Path, new_server: NewServer, kind: str, jpeg: bytes
+) -> None:
+    server = new_server("--store", store, "--server", kind, "--models", "colours", "--workers", "1")
     assert ping(server) == 200
-    os.kill(server.worker_pids("colours")[0], signal.SIGKILL)
+    os.kill(server.worker_pids("colours")[-1], signal.SIGKILL)
     assert wait_until(lambda: ping(server) == 503)
     assert wait_until(lambda: ping(server) == 200)
     assert server.predict("colours", jpeg).status_code == 200
 
 
-def test_what_dies_is_started_again(store: Path, new_server: NewServer, jpeg: bytes) -> None:
+@BOTH
+def test_what_dies_is_started_again(store: Path, new_server: NewServer, kind: str, jpeg: bytes) -> None:
     """As it was: with the number of workers that the model was scaled to."""
-    server = new_server("--store", store, "--models", "colours")
+    server = new_server("--store", store, "--server", kind, "--models", "colours")
     server.management.scale("colours", 2, 60)
     time.sleep(1.5)  # the watch sees it
     for name in ("nginx", "java"):
@@ -153,11 +189,24 @@ def test_what_dies_is_started_again(store: Path, new_server: NewServer, jpeg: by
     assert wait_until(lambda: "2 of 2" in subprocess.check_output(marina("status", "--port", server.port), text=True))
 
 
+def test_mms_is_started_again_when_it_can_fork_no_workers_any_more(
+    store: Path, new_server: NewServer, jpeg: bytes
+) -> None:
+    """It forks a model's workers from one process, says READY when that is gone, and answers nobody."""
+    server = new_server("--store", store, "--server", "mms", "--models", "colours")
+    (parent,) = mms_processes(server.state.process, "colours")
+    parent.kill()
+    assert wait_until(lambda: ping(server) == 503)
+    assert wait_until(lambda: ping(server) == 200)
+    assert server.predict("colours", jpeg).status_code == 200
+
+
+@BOTH
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_answers_what_is_in_flight_and_leaves_nothing(
-    store: Path, new_server: NewServer, jpeg: bytes, how: signal.Signals
+    store: Path, new_server: NewServer, kind: str, jpeg: bytes, how: signal.Signals
 ) -> None:
-    server = new_server("--store", store, "--models", "resnet18")
+    server = new_server("--store", store, "--server", kind, "--models", "resnet18")
     family, folder = server.family(), server.folder
     answers = load(server, jpeg, 100)
     assert wait_until(lambda: sum(answer.done() for answer in answers) > 20)
@@ -213,8 +262,8 @@ def test_a_killed_server_leaves_no_process_and_is_cleared_away_by_the_next(
 
 
 @pytest.mark.parametrize("option", ["--port", "--inference-port", "--management-port"])
-def test_a_busy_port_is_named(server: RunningServer, store: Path, option: str) -> None:
-    ports = server.state.ports
+def test_a_busy_port_is_named(torchserve: RunningServer, store: Path, option: str) -> None:
+    ports = torchserve.state.ports
     busy = {"--port": ports.door, "--inference-port": ports.inference, "--management-port": ports.management}[option]
     done = subprocess.run(marina("serve", "--store", store, *FREE_PORTS, option, busy), capture_output=True, text=True)
     assert done.returncode == 1
@@ -223,19 +272,19 @@ def test_a_busy_port_is_named(server: RunningServer, store: Path, option: str) -
 
 
 def test_without_the_door_the_answers_are_the_same(
-    store: Path, new_server: NewServer, server: RunningServer, jpeg: bytes
+    store: Path, new_server: NewServer, torchserve: RunningServer, jpeg: bytes
 ) -> None:
     bare = new_server("--store", store, "--models", "resnet18", "--no-door")
     headers = ["-H", f"@{bare.folder / 'authorization'}"]
     picture = bare.folder / "tmp" / "photo.jpg"
     picture.write_bytes(jpeg)
     answer = subprocess.check_output(["curl", "-sS", *headers, "-T", picture, f"{bare.url}/predictions/resnet18"])
-    assert answer == server.predict("resnet18", jpeg).content
+    assert answer == torchserve.predict("resnet18", jpeg).content
     assert "nginx" not in listening(bare)
 
 
 def test_torch_is_not_needed(server: RunningServer) -> None:
-    """This environment has no torch; the worker finds the stand-in, and the archive's own handlers."""
+    """This environment has no torch; TorchServe's worker finds the stand-in, and the archive's own handlers."""
     worker = psutil.Process(server.worker_pids("resnet18")[0])
-    assert "torch_standin" in worker.environ()["PYTHONPATH"]
+    assert ("torch_standin" in worker.environ().get("PYTHONPATH", "")) == (server.state.server == "torchserve")
     assert not any("libtorch" in region.path for region in worker.memory_maps())

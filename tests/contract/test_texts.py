@@ -3,12 +3,12 @@
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.places import Place
 from tests.servers import RunningServer
 
 LIMIT_S = 2
@@ -31,17 +31,12 @@ SENTENCES = (
 DOCUMENT_CHARS = 100_000
 
 
-def post(server: RunningServer, path: str, content: bytes, content_type: str) -> httpx.Response:
-    headers = {"Content-Type": content_type} if content_type else {}
-    return httpx.post(server.url + path, content=content, headers=headers, timeout=60, trust_env=False)
-
-
 def as_json(text: object) -> bytes:
     return json.dumps({"text": text}).encode()
 
 
-def test_the_old_route_finds_both_names(server: RunningServer) -> None:
-    found = post(server, "/ner", WASHINGTON.encode(), "text/plain").json()
+def test_the_old_route_finds_both_names(place: Place) -> None:
+    found = place.post("/ner", WASHINGTON.encode(), "text/plain").json()
     assert [(entity["entity_group"], entity["word"], entity["start"], entity["end"]) for entity in found] == [
         ("PER", "George Washington", 0, 17),
         ("LOC", "United States", 39, 52),
@@ -49,8 +44,8 @@ def test_the_old_route_finds_both_names(server: RunningServer) -> None:
     assert all(0.5 < entity["score"] <= 1 for entity in found)
 
 
-def test_the_old_route_scores_a_text(server: RunningServer) -> None:
-    answer = post(server, "/predict", as_json(WASHINGTON), "application/json").json()
+def test_the_old_route_scores_a_text(place: Place) -> None:
+    answer = place.post("/predict", as_json(WASHINGTON), "application/json").json()
     assert set(answer) == {"score", "tokens", "truncated", "windows"}
     assert -6 < answer["score"] < 4
 
@@ -60,7 +55,7 @@ def test_every_way_to_send_a_text_gives_the_same_answer(server: RunningServer, m
     text = "Zo\u00eb Smith\tsaw \U0001f600 Rome \u2013 and the Nile.\n"
     raw = text.encode()
     path = f"/predictions/{model}"
-    expected = post(server, path, raw, "text/plain").json()
+    expected = server.post(path, raw, "text/plain").json()
     for content, content_type in (
         (raw, "text/plain; charset=UTF-8"),
         (raw, "application/octet-stream"),
@@ -70,7 +65,7 @@ def test_every_way_to_send_a_text_gives_the_same_answer(server: RunningServer, m
         (json.dumps({"text": text}, ensure_ascii=False).encode(), "application/json; charset=utf-8"),
     ):
         for address in (path, f"{path}/1.0", ROUTES[model]):
-            assert post(server, address, content, content_type).json() == expected
+            assert server.post(address, content, content_type).json() == expected
     form = httpx.post(server.url + path, files={"data": ("text.txt", raw, "text/plain")}, trust_env=False)
     assert form.json() == expected
     for entity in expected if model == "ner" else []:
@@ -106,11 +101,11 @@ BAD: dict[str, tuple[Callable[[], bytes], str, int, str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("path", ["/ner", "/predictions/readability"])
-def test_each_kind_of_bad_text_gets_its_status(server: RunningServer, path: str, name: str) -> None:
+def test_each_kind_of_bad_text_gets_its_status(place: Place, path: str, name: str) -> None:
     make, content_type, status, kind = BAD[name]
     body = make()
     started = time.monotonic()
-    response = post(server, path, body, content_type)
+    response = place.post(path, body, content_type)
     took_s = time.monotonic() - started
     assert (response.status_code, response.json()["type"]) == (status, kind)
     assert set(response.json()) == {"code", "type", "message"}
@@ -121,8 +116,8 @@ def test_each_kind_of_bad_text_gets_its_status(server: RunningServer, path: str,
 
 def test_nothing_of_a_text_is_logged(server: RunningServer) -> None:
     for make, content_type, _, _ in BAD.values():
-        post(server, "/ner", make(), content_type)
-    post(server, "/ner", b"The secretword was Berlin.", "text/plain")
+        server.post("/ner", make(), content_type)
+    server.post("/ner", b"The secretword was Berlin.", "text/plain")
     written = [path.read_bytes() for path in server.folder.rglob("*") if path.is_file() and path.suffix != ".mar"]
     assert b"secretword" not in b"".join(written)
     assert "secretword" not in "".join(server.lines)
@@ -134,20 +129,19 @@ def test_only_post_and_put_reach_an_old_route(server: RunningServer) -> None:
             response = httpx.request(method, server.url + address, trust_env=False)
             assert (response.status_code, response.headers["allow"]) == (405, "POST, PUT")
     for address in ("/ner/1.0", "/NER", "/ner/"):
-        assert post(server, address, b"Rome is old.", "text/plain").status_code in (404, 405)
+        assert server.post(address, b"Rome is old.", "text/plain").status_code in (404, 405)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_any_mix_of_short_long_and_bad_texts_is_answered_as_each_alone(server: RunningServer, model: str) -> None:
+def test_any_mix_of_short_long_and_bad_texts_is_answered_as_each_alone(place: Place, model: str) -> None:
     path = ROUTES[model]
     good = [" ".join(SENTENCES[first : first + count]).encode() for first in range(5) for count in (1, 2, 5)]
     good += [(" ".join(SENTENCES) * 8).encode(), b"Rome is old.", "\u5b57 \U0001f600 Oslo.".encode() * 3]
     requests = [(text, "text/plain") for text in good] + [
         (make(), kind) for name, (make, kind, _, _) in BAD.items() if "bytes" not in name
     ]
-    alone = [post(server, path, *request) for request in requests]
-    with ThreadPoolExecutor(len(requests)) as pool:
-        together = list(pool.map(lambda request: post(server, path, *request), requests))
+    alone = [place.post(path, *request) for request in requests]
+    together = place.post_together(path, requests)
     assert max(int(response.headers.get("x-batch-size", 0)) for response in together) > 1
     for one, other in zip(alone, together, strict=True):
         assert one.status_code == other.status_code
@@ -164,9 +158,9 @@ def same_to(one: Any, other: Any, tolerance: float) -> None:
         assert one == pytest.approx(other, abs=tolerance)
 
 
-def test_a_long_document_keeps_its_names_at_the_seams(server: RunningServer) -> None:
+def test_a_long_document_keeps_its_names_at_the_seams(place: Place) -> None:
     """100,000 characters with a name every 50, compared with the same sentences alone: 99.5 % must agree."""
-    alone = {text: post(server, "/ner", text.encode(), "text/plain").json() for text in SENTENCES}
+    alone = {text: place.post("/ner", text.encode(), "text/plain").json() for text in SENTENCES}
     assert sum(len(found) > 0 for found in alone.values()) >= 9
     document, expected, number = "", set(), 0
     while len(document) + 60 < DOCUMENT_CHARS:
@@ -177,18 +171,17 @@ def test_a_long_document_keeps_its_names_at_the_seams(server: RunningServer) -> 
         }
         document += sentence + " "
         number += 1
-    found = post(server, "/ner", document.encode(), "text/plain").json()
+    found = place.post("/ner", document.encode(), "text/plain").json()
     got = {(entity["entity_group"], entity["start"], entity["end"]) for entity in found}
     assert len(got) == len(found)
     assert len(got & expected) >= 0.995 * len(got | expected)
 
 
-def test_the_padding_is_a_metric(server: RunningServer) -> None:
+def test_the_padding_is_a_metric(torchserve: RunningServer) -> None:
     texts = [" ".join(SENTENCES[:count]).encode() for count in (1, 3, 2, 8, 5, 1, 9, 4)] * 4
-    before = read_counters(server)
-    with ThreadPoolExecutor(len(texts)) as pool:
-        list(pool.map(lambda text: post(server, "/ner", text, "text/plain"), texts))
-    after = read_counters(server)
+    before = read_counters(torchserve)
+    torchserve.post_together("/ner", [(text, "text/plain") for text in texts])
+    after = read_counters(torchserve)
     computed, padded = (after[name] - before.get(name, 0) for name in ("TokensComputed", "TokensPadded"))
     assert computed > len(texts) * 10
     assert padded < 0.1 * computed

@@ -38,7 +38,10 @@ BAD: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture(scope="module", params=["1", "4"], ids=["one thread", "four threads"])
+WAYS = {"one thread": (1, 1), "four threads": (4, 1), "in three parts": (2, 3)}
+
+
+@pytest.fixture(scope="module", params=WAYS.values(), ids=WAYS)
 def ask(tiny_archive: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable:
     """Answers a batch with the unpacked tiny archive."""
     import zipfile
@@ -48,9 +51,11 @@ def ask(tiny_archive: Path, tmp_path_factory: pytest.TempPathFactory, request: p
         archive.extractall(folder)
     context = LocalContext(folder, "colours")
     handler = ImageClassification()
+    threads, parts = request.param
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MARINA_THREADS", f'{{"colours": {request.param}}}')
+        patch.setenv("MARINA_THREADS", f'{{"colours": {threads}}}')
         handler.initialize(context)
+    handler.parts = parts
     return lambda batch: answer_batch(
         handler.handle, context, [row for row, _ in batch], [headers for _, headers in batch]
     )

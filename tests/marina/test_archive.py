@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from marina.archive import build_archive
-from marina.catalog import read_served
 from marina.errors import MarinaError
+from marina.reading import read_served
 from marina.verify import fingerprint, read_archive, read_provenance
 from tests.conftest import ROOT
 from tests.servers import marina

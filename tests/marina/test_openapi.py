@@ -12,8 +12,9 @@ import pytest
 import schemathesis
 
 from marina.archive import build_archive
-from marina.catalog import ServedArchive, read_served
+from marina.catalog import ServedArchive
 from marina.openapi import ERRORS, describe_server
+from marina.reading import read_served
 from tests.conftest import ROOT
 
 QUESTION = {"esun_uuid": "7f3a", "esun_timestamp": 1590493849, "image": base64.b64encode(b"x").decode(), "retry": 2}

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.settings import SETTINGS_FILE
-from marina.catalog import read_served
 from marina.errors import MarinaError
 from marina.model_config import CONFIG_FILE
+from marina.reading import read_served
 from marina.settings_text import change_archive, change_settings
 from marina.verify import read_archive
 from tests.conftest import ROOT
@@ -29,7 +29,7 @@ WORDS = st.dictionaries(
 
 
 def comments(text: str) -> list[str]:
-    return [line.partition("#")[2] for line in text.splitlines() if "#" in line]
+    return [line.rpartition("#")[2] for line in text.splitlines() if "#" in line]
 
 
 @settings(deadline=None, max_examples=40)  # a file with 800 labels takes its time

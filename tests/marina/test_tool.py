@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from marina.archive import build_archive
-from marina.catalog import find_archives, read_served
+from marina.catalog import find_archives
 from marina.door import list_predictions
 from marina.errors import MarinaError
 from marina.java import find_java, java_version
 from marina.model_config import read_model_config
 from marina.ports import claim_ports
+from marina.reading import read_served
 from marina.run_folder import create_run_folder, folder_of, remove_run_folder, write_private
 from tests.tiny import write_tiny_names
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marina.catalog import read_served
 from marina.errors import MarinaError
 from marina.packing import PROVENANCE, pack
 from marina.provenance import digests
+from marina.reading import read_served
 from marina.verify import MAX_BYTES, UnsafeArchive, check_content, check_entries, is_pickle, read_archive
 from tests.servers import marina
 

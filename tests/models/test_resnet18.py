@@ -48,6 +48,19 @@ def test_the_torchscript_variant_gives_the_same_answers(tmp_path: Path) -> None:
         assert json.loads(answer) == pytest.approx(json.loads(expected), abs=1e-3), name
 
 
+def test_in_half_precision_it_answers_the_same_and_in_parts(tmp_path: Path) -> None:
+    """As a GPU is to compute it; here on the CPU, which can, slowly."""
+    _, expected = build_archive(FOLDER, tmp_path / "onnx", "float32")
+    path, answers = build_archive(FOLDER, tmp_path, "float16")
+    contents = read_archive(path)
+    assert json.loads(contents["settings.json"])["parts"] == 2
+    assert len(contents["model.pt"]) < 0.6 * 4 * sum(
+        each.numel() for each in load_model(FOLDER / "weights.safetensors").parameters()
+    )
+    for (name, one), (_, other) in zip(expected, answers, strict=True):
+        assert json.loads(other) == pytest.approx(json.loads(one), abs=0.01), name
+
+
 def test_the_card_holds_the_figures_as_they_were_measured() -> None:
     subprocess.run([sys.executable, "-m", "models.resnet18.card", "--check"], check=True)
     figures = json.loads((FOLDER / "figures.json").read_text())

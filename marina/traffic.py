@@ -12,33 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import NormalDist
-from typing import cast
 from urllib.parse import urlsplit
+
+from marina.bodies import Body
+from marina.connection import Connection, prepare
 
 TIMEOUT_S = 60.0
 MOST_CONNECTIONS = 400  # the door takes 512 from one address
-TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".gif": "image/gif",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".webp": "image/webp",
-    ".txt": "text/plain; charset=utf-8",
-    ".json": "application/json",
-}
-
-
-@dataclass(frozen=True)
-class Body:
-    """What one request posts."""
-
-    content: bytes
-    content_type: str = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -83,15 +64,6 @@ class Load:
 
     def interval_ms(self, percent: float, confidence: float = 0.95) -> tuple[float, float]:
         return percentile_interval(self.latencies_ms, percent, confidence)
-
-
-def read_bodies(paths: Sequence[Path]) -> list[Body]:
-    """Files as bodies, each with the type that its suffix says."""
-    return [Body(path.read_bytes(), content_type(path.name)) for path in paths]
-
-
-def content_type(name: str) -> str:
-    return TYPES.get(Path(name).suffix.lower(), Body.content_type)
 
 
 def run_closed(
@@ -249,86 +221,6 @@ async def open_loop(
             if pause_s > 0:
                 await asyncio.sleep(pause_s)
             group.create_task(ask_once(start + arrival))
-
-
-class Connection(asyncio.Protocol):
-    """One kept connection, opened when it is needed: a request at a time, its answer read no further than it must."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.address = (host, port)
-        self.transport: asyncio.Transport | None = None
-        self.waiter: asyncio.Future[tuple[int, int]] | None = None
-        self.asked = 0.0
-        self.received = bytearray()
-
-    async def ask(self, request: bytes) -> tuple[int, int]:
-        """The answer's status and the size of its batch, where the server tells it; 0 for no answer."""
-        loop = asyncio.get_running_loop()
-        self.asked = time.perf_counter()
-        self.received.clear()
-        if self.transport is None:
-            try:
-                await loop.create_connection(lambda: self, *self.address)
-            except OSError:
-                return 0, 0
-        if self.transport is None:
-            return 0, 0
-        self.waiter = loop.create_future()
-        self.transport.write(request)
-        return await self.waiter
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        head_end = self.received.find(b"\r\n\r\n")
-        if head_end < 0:
-            return
-        head = bytes(self.received[:head_end]).lower()
-        if not is_whole(head, self.received, head_end + 4):
-            return
-        if b"\r\nconnection: close" in head:
-            self.close()
-        self.answer(int(head[9:12]), number_after(head, b"\r\nx-batch-size:"))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.transport = None
-        self.answer(0, 0)
-
-    def answer(self, status: int, batch: int) -> None:
-        waiter, self.waiter = self.waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result((status, batch))
-
-    def close(self) -> None:
-        """Ends the connection; a request that waits on it gets no answer."""
-        if self.transport is not None:
-            self.transport.abort()
-            self.transport = None
-
-
-def is_whole(head: bytes, received: bytearray, body_begin: int) -> bool:
-    """Whether an answer is all there; one that tells neither length nor chunks ends with its connection (unread)."""
-    if b"\r\ntransfer-encoding: chunked" in head:
-        return received.endswith(b"\r\n0\r\n\r\n")
-    return len(received) - body_begin >= number_after(head, b"\r\ncontent-length:")
-
-
-def number_after(head: bytes, name: bytes) -> int:
-    """The number in that header; 0 where there is none."""
-    begin = head.find(name)
-    if begin < 0:
-        return 0
-    value = head[begin + len(name) :].partition(b"\r\n")[0].strip()
-    return int(value) if value.isdigit() else 0
-
-
-def prepare(host: str, path: str, body: Body, headers: Mapping[str, str]) -> bytes:
-    """A request as it goes over the wire (RFC 9112)."""
-    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {body.content_type}"]
-    lines += [f"Content-Length: {len(body.content)}", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body.content
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -14,16 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marina.load import (
-    Body,
-    Load,
-    percentile,
-    percentile_interval,
-    poisson_arrivals,
-    read_bodies,
-    run_closed,
-    run_open,
-)
+from marina.bodies import Body, read_bodies
+from marina.traffic import Load, percentile, percentile_interval, poisson_arrivals, run_closed, run_open
 
 
 class SmallServer:

@@ -1,0 +1,229 @@
+"""A model server as a child process, on loopback: what TorchServe and MMS have in common."""
+
+import json
+import os
+import shutil
+import signal
+import site
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, ClassVar
+
+import psutil
+
+from handlers.threads import SHARES_VARIABLE, available_cores, cgroup_memory
+from marina.catalog import ServedArchive
+from marina.errors import MarinaError
+from marina.java import find_java
+from marina.management import Management
+from marina.places import CONFIG
+from marina.processes import start_child, stop_child
+from marina.run_folder import SERVER_FOLDER, Ports, write_config
+
+STOP_TIMEOUT_S = 20
+# How lines begin that look like faults and are none: Java's own warnings about the server's libraries, a GPU that is
+# not there, and a start that is told before there are workers. The server's own lines begin with the date.
+NOISE = ("WARNING: ", "nvidia-smi not available", "Model server started", "\n")
+# The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
+HEAP_MB = (256, 2048)
+HEAP_SHARE = 4
+LEAST_RESPONSE = 6553500  # TorchServe's and MMS's own default
+BYTES_OF_AN_ENTITY = 128  # in JSON, with a long type and every digit of its places
+# The server keeps a body about three times (as received, as a request, as a message to the worker), and something else.
+COPIES_OF_A_BODY = 4
+OWN_VARIABLES = ("TS_", "MMS_", "PYTHON")  # of the user's environment, which would change what the server does
+
+
+class ModelServer:
+    """One server on loopback, serving the archives with the given number of workers each."""
+
+    name: ClassVar[str]  # as `marina serve --server` takes it
+    title: ClassVar[str]
+    properties: ClassVar[str]  # its configuration, rendered from config/<properties>.j2
+    takes_versions: ClassVar[bool]  # whether an address may name a model's version
+    takes_headers: ClassVar[bool] = True  # whether a worker's headers reach the client as such
+    listens: ClassVar[Sequence[str]]  # its ports, as marina.run_folder.Ports names them
+    highest_port: ClassVar[int] = 65535
+
+    def __init__(
+        self,
+        run: Path,
+        ports: Ports,
+        archives: Sequence[ServedArchive],
+        workers: dict[str, int],
+        python: str = sys.executable,
+    ):
+        self.python = python  # of the environment that the server is installed in, and its workers run in
+        self.folder = run / SERVER_FOLDER
+        self.temporary = run / "tmp"
+        self.ports = ports
+        self.archives = archives
+        self.workers = workers
+        self.child: subprocess.Popen[str] | None = None
+
+    def start(self, output: IO[str]) -> None:
+        """Starts the server and passes on what it says that matters; ``wait_ready`` tells when it is there."""
+        self.forget()
+        shutil.rmtree(self.temporary, ignore_errors=True)  # archives that a server before this one unpacked
+        self.temporary.mkdir(mode=0o700)
+        write_config(
+            self.folder / self.properties,
+            CONFIG / f"{self.properties}.j2",
+            ports=self.ports,
+            folder=self.folder,
+            model_store=self.archives[0].path.parent,
+            archives=[archive.path.name for archive in self.archives],
+            max_request_bytes=max_request_bytes(self.archives),
+            max_response_bytes=max_response_bytes(self.archives),
+            response_timeout_s=max(int(archive.server["responseTimeout"]) for archive in self.archives),
+            **self.more_properties(),
+        )
+        self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
+        threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()
+
+    def forget(self) -> None:
+        """Removes what a server before this one left in the folder, and would be taken for this one's."""
+
+    def more_properties(self) -> dict[str, object]:
+        """What the configuration needs beside what both servers do."""
+        return {}
+
+    def command(self) -> list[str | Path]:
+        raise NotImplementedError
+
+    def connect(self) -> Management | None:
+        """The management API, once the server has it."""
+        raise NotImplementedError
+
+    def authorization(self) -> str:
+        """The header's value that the server wants with a prediction; nothing where it wants none."""
+        return ""
+
+    def register(self, management: Management, timeout_s: float) -> None:
+        """Hands the server what its configuration could not say, once it answers. Raises MarinaError."""
+
+    def environment(self) -> dict[str, str]:
+        """The server's and so its workers' environment: threads that fit, no checkout on the path."""
+        shares = self.thread_shares()
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(OWN_VARIABLES)}
+        environment |= {
+            SHARES_VARIABLE: json.dumps(shares),
+            "OMP_NUM_THREADS": str(max(shares.values())),
+            "TMPDIR": str(self.temporary),
+            "LOG_LOCATION": str(self.temporary),
+            "METRICS_LOCATION": str(self.temporary),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            # Two arenas instead of eight a core: tens of MB less a worker, no slower where it was tried.
+            "MALLOC_ARENA_MAX": "2",
+        }
+        if not site.ENABLE_USER_SITE:
+            environment["PYTHONNOUSERSITE"] = "1"
+        return environment
+
+    def home(self, package: str, requirements: str) -> Path:
+        """Where the server's Python package is installed. Raises MarinaError."""
+        found = find_package(self.python, package)
+        if found is None:
+            raise MarinaError(f"{self.title} is not installed for {self.python}: see requirements/{requirements}")
+        return found.parent
+
+    def java(self) -> list[str | Path]:
+        """The command as far as both servers share it."""
+        return [
+            find_java(),
+            f"-Dlog4j.configurationFile={(CONFIG / 'log4j2.xml').as_uri()}",
+            f"-Djava.io.tmpdir={self.temporary}",
+            f"-Xmx{heap_mb()}m",
+            # Java's second compiler takes half a millisecond a request for minutes, and does not earn it back here.
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-XX:MinHeapFreeRatio=20",
+            "-XX:MaxHeapFreeRatio=30",  # what a wave of large requests took is given back
+            "-XX:+ExitOnOutOfMemoryError",  # a server that is out of memory answers nobody; it is started again
+        ]
+
+    def thread_shares(self) -> dict[str, int]:
+        """Threads of one worker of each model: as its settings say, or the cores divided among its workers."""
+        said = {archive.name: archive.handler.get("threads", 0) for archive in self.archives}
+        return {name: said[name] or max(1, available_cores() // count) for name, count in self.workers.items()}
+
+    def wait_ready(self, timeout_s: float) -> Management:
+        """Waits until every model has all its workers READY. Raises MarinaError where the server gives up."""
+        deadline = time.monotonic() + timeout_s
+        management: Management | None = None
+        while time.monotonic() < deadline:
+            if not self.is_alive():
+                raise MarinaError(f"{self.title} ended while it started; its output is above")
+            if management is None:
+                management = self.connect()
+                if management:
+                    self.register(management, timeout_s)
+            if management and all(management.count_workers(archive.name).ready for archive in self.archives):
+                # TorchServe starts the number in the archive's model-config.yaml, whatever its own settings say.
+                for name, count in self.workers.items():
+                    management.scale(name, count, timeout_s)
+                return management
+            time.sleep(0.1)
+        raise MarinaError(f"{self.title} was not ready within {timeout_s:.0f} s; its output is above")
+
+    def process(self) -> int:
+        """The server's process id; its workers are that one's children. 0 before it is started."""
+        return self.child.pid if self.child else 0
+
+    def is_alive(self) -> bool:
+        return self.child is not None and self.child.poll() is None
+
+    def has_workers(self, model: str) -> bool:
+        """Whether a model that the server says it has workers of has any."""
+        return True
+
+    def is_lost(self) -> bool:
+        """Whether it lives, but can't come back to answering by itself."""
+        return False
+
+    def stop(self) -> None:
+        if self.child is not None:
+            stop_child(self.child, signal.SIGTERM, STOP_TIMEOUT_S)
+
+
+def find_package(python: str, name: str) -> Path | None:
+    """The folder of a package as that interpreter finds it; imports nothing."""
+    code = f"import importlib.util; found = importlib.util.find_spec({name!r}); print(found.origin if found else '')"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    return Path(done.stdout.strip()).parent if done.stdout.strip() else None
+
+
+def pass_on(lines: IO[str], output: IO[str]) -> None:
+    """Copies the server's lines until it ends, without the noise."""
+    for line in lines:
+        if not line.startswith(NOISE):
+            output.write(line)
+            output.flush()
+    lines.close()
+
+
+def max_request_bytes(archives: Sequence[ServedArchive]) -> int:
+    """The largest body of any model: its input as base64, four letters for three bytes, and a little JSON."""
+    return max(int(archive.handler.get("max_bytes", 0)) for archive in archives) * 4 // 3 + 65_536
+
+
+def max_response_bytes(archives: Sequence[ServedArchive]) -> int:
+    """The longest answer of any model: a text in which every character is an entity of its own."""
+    return max(LEAST_RESPONSE, *(BYTES_OF_AN_ENTITY * int(archive.handler.get("max_chars", 0)) for archive in archives))
+
+
+def heap_mb() -> int:
+    """Java's largest heap in MB."""
+    least, most = HEAP_MB
+    total = psutil.virtual_memory().total
+    return max(least, min(most, min(total, cgroup_memory() or total) // HEAP_SHARE // 1024**2))
+
+
+def most_large_bodies(archives: Sequence[ServedArchive]) -> int:
+    """How many of the largest bodies the server's heap holds at once."""
+    return max(1, heap_mb() * 1024**2 // (COPIES_OF_A_BODY * max_request_bytes(archives)))
