@@ -10,7 +10,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Sequence, Tuple, Type
 
 from .errors import ModelError, RequestError
 from .payloads import Payload, read_payload
-from .replies import set_reply
+from .replies import set_replies
 from .runtime import Model, load_model
 from .settings import Settings, read_settings
 from .threads import limit_library_threads, thread_share
@@ -102,8 +102,7 @@ class Handler:
         clock.lap("postprocess")
         report_counts(context, self.counts)
         headers = {"Server-Timing": clock.server_timing(), "X-Batch-Size": str(len(data))}
-        for index, (status, _) in enumerate(answers):
-            set_reply(context, index, status, headers)
+        set_replies(context, answers, headers)
         return [body for _, body in answers]
 
     def count(self, **counts: int) -> None:

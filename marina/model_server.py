@@ -137,6 +137,7 @@ class ModelServer:
         return [
             find_java(),
             f"-Dlog4j.configurationFile={(CONFIG / 'log4j2.xml').as_uri()}",
+            f"-Dlog4j.configuration={(CONFIG / 'log4j.properties').as_uri()}",
             f"-Djava.io.tmpdir={self.temporary}",
             f"-Xmx{heap_mb()}m",
             # Java's second compiler takes half a millisecond a request for minutes, and does not earn it back here.

@@ -72,9 +72,9 @@ def check_serving(image: Image) -> None:
             == 0,
             "its health check passes",
         )
+        print(f"Everything together, each model as it says, takes {sum(map(pss, family)) / 1e6:.0f} MB (PSS).")
         orphan_and_reap(first)
-        pss_mb = sum(pss(member) for member in family) / 1e6
-        print(f"All models together take {pss_mb:.0f} MB (PSS).")
+        family = [first, *first.children(recursive=True)]
         first.send_signal(signal.SIGTERM)
         check(process.wait(60) == 0, "it ends with status 0 on SIGTERM")
         check(not [member for member in family if member.is_running()], "and leaves no process")
