@@ -24,8 +24,9 @@ def write_reports(root: Path = ROOT) -> None:
     sections += [report.section(rows) for report, runs in found for rows in runs]
     (root / "docs/performance.md").write_text("\n".join(sections))
     servers = root / "docs/servers.md"
-    for table in (make_table(runs[-1]) for report, runs in found if report is PLACES):
-        fill(servers, table + "\n")
+    for rows in [runs[-1] for report, runs in found if report is PLACES]:
+        first = rows[0]
+        fill(servers, f"{make_table(rows)}\n\n{words.PLACES}\n\nRun of {first['run']} on {first['machine']}.\n")
     shown = [(report, runs[-1]) for report, runs in found if report.in_readme]
     text = words.README.format(
         lines="\n".join(line for report, rows in shown for line in report.lines(rows)),

@@ -75,7 +75,7 @@ any server around it."""
 PLACES = """\
 Each server with all the models, one worker each: until every one has answered, and the memory of everything then. Then
 ants and bees alone, as they are served by default, asked by clients who do not pause. Plain Python answers a folder of
-the same picture; until it answers, that is its first line. [When to choose which](servers.md)."""
+the same picture; until it answers, that is its first line."""
 README = """\
 | measured | Marina | beside it | |
 |---|---:|---:|---:|
