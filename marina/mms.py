@@ -17,6 +17,9 @@ class Mms(ModelServer):
 
     name = "mms"
     title = "MMS"
+    package = "mms"
+    requirements = "mms.txt"
+    main = "com.amazonaws.ml.mms.ModelServer"
     properties = "mms.properties"
     takes_versions = False
     listens = ("inference",)
@@ -26,22 +29,6 @@ class Mms(ModelServer):
     def forget(self) -> None:
         self.parents: dict[str, psutil.Process] = {}  # by model: what its workers are forked from
         (self.folder / SOCKET).unlink(missing_ok=True)
-
-    def command(self) -> list[str | Path]:
-        home = self.home("mms", "mms.txt")
-        return [
-            *self.java(),
-            f"-Dmodel_server_home={home}",
-            "-cp",
-            f".:{home / 'mms' / 'frontend'}/*",
-            "com.amazonaws.ml.mms.ModelServer",
-            "--python",
-            self.python,
-            "-f",
-            self.folder / self.properties,
-            "-s",
-            self.archives[0].path.parent,
-        ]
 
     def connect(self) -> Management | None:
         management = mms_management(self.folder)

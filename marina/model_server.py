@@ -43,6 +43,10 @@ class ModelServer:
 
     name: ClassVar[str]  # as `marina serve --server` takes it
     title: ClassVar[str]
+    package: ClassVar[str]  # of Python, in which its jar lies too
+    requirements: ClassVar[str]  # the lock file that installs it
+    main: ClassVar[str]  # its Java class
+    options: ClassVar[Sequence[str]] = ()  # more of its command line
     properties: ClassVar[str]  # its configuration, rendered from config/<properties>.j2
     takes_versions: ClassVar[bool]  # whether an address may name a model's version
     takes_headers: ClassVar[bool] = True  # whether a worker's headers reach the client as such
@@ -92,9 +96,6 @@ class ModelServer:
         """What the configuration needs beside what both servers do."""
         return {}
 
-    def command(self) -> list[str | Path]:
-        raise NotImplementedError
-
     def connect(self) -> Management | None:
         """The management API, once the server has it."""
         raise NotImplementedError
@@ -125,20 +126,17 @@ class ModelServer:
             environment["PYTHONNOUSERSITE"] = "1"
         return environment
 
-    def home(self, package: str, requirements: str) -> Path:
-        """Where the server's Python package is installed. Raises MarinaError."""
-        found = find_package(self.python, package)
-        if found is None:
-            raise MarinaError(f"{self.title} is not installed for {self.python}: see requirements/{requirements}")
-        return found.parent
-
-    def java(self) -> list[str | Path]:
-        """The command as far as both servers share it."""
+    def command(self) -> list[str | Path]:
+        """Raises MarinaError where the server, or a Java for it, is not installed."""
+        package = find_package(self.python, self.package)
+        if package is None:
+            raise MarinaError(f"{self.title} is not installed for {self.python}: see requirements/{self.requirements}")
         return [
             find_java(),
             f"-Dlog4j.configurationFile={(CONFIG / 'log4j2.xml').as_uri()}",
             f"-Dlog4j.configuration={(CONFIG / 'log4j.properties').as_uri()}",
             f"-Djava.io.tmpdir={self.temporary}",
+            f"-Dmodel_server_home={package.parent}",
             f"-Xmx{heap_mb()}m",
             # Java's second compiler takes half a millisecond a request for minutes, and does not earn it back here.
             "-XX:TieredStopAtLevel=1",
@@ -146,6 +144,16 @@ class ModelServer:
             "-XX:MinHeapFreeRatio=20",
             "-XX:MaxHeapFreeRatio=30",  # what a wave of large requests took is given back
             "-XX:+ExitOnOutOfMemoryError",  # a server that is out of memory answers nobody; it is started again
+            "-cp",
+            f".:{package / 'frontend'}/*",
+            self.main,
+            "--python",
+            self.python,
+            "-f",
+            self.folder / self.properties,
+            "-s",
+            self.archives[0].path.parent,
+            *self.options,
         ]
 
     def thread_shares(self) -> dict[str, int]:

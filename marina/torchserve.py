@@ -1,7 +1,5 @@
 """TorchServe as the model server: its command, its keys."""
 
-from pathlib import Path
-
 from marina.management import KEY_FILE, Management, read_keys, torchserve_management
 from marina.model_server import ModelServer, find_package
 from marina.places import CONFIG, TORCH_STANDIN
@@ -14,6 +12,10 @@ class TorchServe(ModelServer):
 
     name = "torchserve"
     title = "TorchServe"
+    package = "ts"
+    requirements = "serve.txt"
+    main = "org.pytorch.serve.ModelServer"
+    options = ("-ncs",)  # no snapshots
     properties = "torchserve.properties"
     takes_versions = True
     listens = ("inference", "management", "metrics", "grpc_inference", "grpc_management")
@@ -24,23 +26,6 @@ class TorchServe(ModelServer):
 
     def more_properties(self) -> dict[str, object]:
         return {"model_api": str(self.model_api).lower(), "metrics_config": CONFIG / METRICS}
-
-    def command(self) -> list[str | Path]:
-        home = self.home("ts", "serve.txt")
-        return [
-            *self.java(),
-            f"-Dmodel_server_home={home}",
-            "-cp",
-            f".:{home / 'ts' / 'frontend'}/*",
-            "org.pytorch.serve.ModelServer",
-            "--python",
-            self.python,
-            "-f",
-            self.folder / self.properties,
-            "-s",
-            self.archives[0].path.parent,
-            "-ncs",
-        ]
 
     def environment(self) -> dict[str, str]:
         environment = super().environment() | {"TS_DECODE_INPUT_REQUEST": "false"}
