@@ -19,7 +19,7 @@ from handlers.local import read_rows, write_rows
 from handlers.threads import SHARES_VARIABLE
 from marina.bodies import Body, read_bodies
 from marina.errors import MarinaError
-from marina.reading import read_served
+from marina.reading import parse_served
 from marina.verify import read_archive
 
 END_TIMEOUT_S = 5
@@ -98,13 +98,14 @@ class LocalModel:
 
     def __init__(self, archive: str | os.PathLike[str], threads: int | None = None):
         """Checks the archive and loads it. Raises MarinaError."""
-        self.archive = read_served(Path(archive))
+        contents = read_archive(Path(archive))
+        self.archive = parse_served(Path(archive), contents)
         self.name = self.archive.name
         self.batch_size = int(self.archive.server["batchSize"])
         self.folder = tempfile.TemporaryDirectory(prefix="marina-")
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         self.environment |= {SHARES_VARIABLE: json.dumps({self.name: threads} if threads else {})}
-        unpack(self.archive.path, Path(self.folder.name))
+        unpack(contents, Path(self.folder.name))
         self.process: Process | None = self.start()
 
     def start(self) -> Process:
@@ -168,9 +169,9 @@ def as_body(value: Input) -> Body:
     return Body(value.encode(), "text/plain") if isinstance(value, str) else Body(value)
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Writes an archive's files into a folder, after every check. Raises MarinaError."""
-    for name, content in read_archive(archive).items():
+def unpack(contents: Mapping[str, bytes], folder: Path) -> None:
+    """Writes an archive's verified files into a folder."""
+    for name, content in contents.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

@@ -5,8 +5,11 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import IO, Any
+
+import httpx
 
 from marina.errors import MarinaError
 from marina.places import NGINX
@@ -54,6 +57,18 @@ class Nginx:
 
     def is_alive(self) -> bool:
         return self.child is not None and self.child.poll() is None
+
+    def wait_answering(self, address: str) -> None:
+        """Waits until it answers at its address that all is ready. Raises MarinaError where it does not."""
+        for _ in range(100):
+            if not self.is_alive():
+                break
+            try:
+                httpx.get(f"{address}/ping", trust_env=False).raise_for_status()
+                return
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        raise MarinaError("nginx does not answer; its output is above")
 
     def stop(self) -> None:
         """Takes no new connection, lets requests in flight finish, then ends."""

@@ -4,7 +4,7 @@ Verifying takes libraries and memory that serving does not: a server has it done
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,11 @@ from marina.verify import UnsafeArchive, read_archive, read_provenance
 
 def read_served(path: Path) -> ServedArchive:
     """Verifies an archive and reads what a server needs of it. Raises MarinaError."""
-    contents = read_archive(path)
+    return parse_served(path, read_archive(path))
+
+
+def parse_served(path: Path, contents: Mapping[str, bytes]) -> ServedArchive:
+    """What a server needs of an archive with these verified contents. Raises MarinaError."""
     if CONFIG_FILE not in contents or SETTINGS_FILE not in contents:
         raise UnsafeArchive(f"{path.name} has no {CONFIG_FILE} or no {SETTINGS_FILE}")
     server, _, archive = parse_model_config(path, contents[CONFIG_FILE].decode())

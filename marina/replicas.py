@@ -155,6 +155,7 @@ class Replicas:
         for replica in self.replicas:
             self.wait_ready(replica)
         self.front.start(sys.stderr.fileno())
+        self.front.wait_answering(self.address)
         signal.signal(signal.SIGHUP, self.ask_to_restart)
         write_front(self.run, self.state)
         self.announce()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
 
 from handlers.threads import available_cores
@@ -94,7 +93,7 @@ class Server:
         self.start_model_server()
         if self.door:
             self.door.start(sys.stderr.fileno())
-            self.wait_door()
+            self.door.wait_answering(self.address())
         self.announce()
 
     def start_model_server(self) -> None:
@@ -118,18 +117,6 @@ class Server:
             most_workers={archive.name: archive.server["maxWorkers"] for archive in self.archives},
             cores=available_cores(),
         )
-
-    def wait_door(self) -> None:
-        """Waits until the door answers. Raises MarinaError where it does not."""
-        for _ in range(100):
-            if self.door is None or not self.door.is_alive():
-                break
-            try:
-                httpx.get(f"{self.address()}/ping", trust_env=False).raise_for_status()
-                return
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        raise MarinaError("nginx does not answer; its output is above")
 
     def address(self) -> str:
         return self.options.address(self.ports.door)

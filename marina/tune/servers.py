@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
 from handlers.settings import SETTINGS_FILE
@@ -130,7 +129,7 @@ class LiveServer:
         self.door.set_open(True)
         self.door.set_ready(True)
         self.door.start(sys.stderr.fileno())
-        self.wait_door()
+        self.door.wait_answering(self.address)
         return slot
 
     def pack(self, slot: Slot, setting: Setting, build: Build, memory_mb: float) -> None:
@@ -162,15 +161,6 @@ class LiveServer:
             if time.monotonic() > deadline or not (self.torchserve and self.torchserve.is_alive()):
                 raise MarinaError(f"{slot.setting} has not {workers} READY workers within {self.start_timeout_s} s")
             time.sleep(0.1)
-
-    def wait_door(self) -> None:
-        for _ in range(100):
-            try:
-                httpx.get(f"{self.address}/ping", trust_env=False).raise_for_status()
-                return
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        raise MarinaError("nginx does not answer; its output is above")
 
     def url(self, slot: Slot) -> str:
         return f"{self.address}/predictions/{slot.archive.name}"
