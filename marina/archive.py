@@ -1,39 +1,38 @@
 """A model's folder to an archive: collect, check, pack, and answer the samples with the result."""
 
-import importlib
 import json
 import os
 import sys
-import tempfile
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_packaging_utils import ModelExportUtils
 
-from handlers.base import Handler
 from handlers.settings import SETTINGS_FILE, SettingsError
-from handlers.tasks import TASKS, load_task
+from handlers.tasks import TASKS
 from marina import provenance
 from marina.asking import ask_archive
 from marina.errors import MarinaError
 from marina.gate import Refused, agreement, check_agreement
 from marina.graphs import find_fault
+from marina.model_code import find_task
 from marina.model_config import CONFIG_FILE, ModelConfig, read_model_config
 from marina.packing import MANIFEST, PROVENANCE, pack
-from marina.places import HANDLERS, ROOT
+from marina.places import HANDLERS
 from marina.quantize import embed, external_files, quantize
+from marina.tracing import trace_modules
 from marina.variants import RANGES, VARIANTS, check_variant, find_measured, read_measured, read_ranges
 from marina.verify import check_content
 
 ENTRY = "marina_entry.py"
 ENTRY_SOURCE = b'"""The server enters here."""\nfrom handlers.entry import handle  # noqa: F401\n'
-TORCHSCRIPT_FILE = "model.pt"
-GPU_PARTS = 2  # of a batch, of which a GPU computes one while the other is decoded
+TORCHSCRIPT = ".pt"
+# Settings of a handler whose model is on a GPU, where it has them and nothing else is said: one half of a batch is
+# computed while the other is decoded, and a call is worth its while with many tokens.
+ON_GPU = {"parts": 2, "slice_tokens": 16384}
 UNJUDGED = ("float32", "torchscript")  # what others are judged beside, and the same in another format
 # Settings of the handler that are the server's: a name of `handlers.settings.Settings` -> TorchServe's key.
 DERIVED = {"workers": "minWorkers", "batch_size": "batchSize", "timeout_s": "responseTimeout"}
@@ -132,12 +131,21 @@ def collect(config: ModelConfig, variant: str, runtime: str, traced: Path | None
     names = [CONFIG_FILE]
     if settings["task"] not in TASKS:
         names.append(settings["task"].partition(":")[0] + ".py")
+    files = list(graph_sizes(settings))
     if VARIANTS[variant].is_traced:
-        contents[TORCHSCRIPT_FILE] = traced.read_bytes() if traced else export_torchscript(config, variant)
+        contents |= read_traced(traced, files) if traced else trace_modules(config, variant, settings, files)
+        names += config.archive.files[1:]  # the first are the weights, which TorchScript holds
     else:
-        names += [*graph_sizes(settings), *config.archive.files]
+        names += [*files, *config.archive.files]
     contents |= {name: read_file(config, name) for name in names}
     return quantize_graphs(config, contents, graph_sizes(settings)) if VARIANTS[variant].is_int8 else contents
+
+
+def read_traced(path: Path, files: Sequence[str]) -> dict[str, bytes]:
+    """TorchScript that was traced elsewhere, as the one file that the handler loads. Raises MarinaError."""
+    if len(files) != 1:
+        raise MarinaError(f"{path} is one TorchScript, and the model has {len(files)}: {', '.join(files)}")
+    return {files[0]: path.read_bytes()}
 
 
 def read_file(config: ModelConfig, name: str) -> bytes:
@@ -194,64 +202,15 @@ def handler_settings(config: ModelConfig, variant: str, runtime: str) -> dict[st
     settings |= {"runtime": runtime, "precision": VARIANTS[variant].precision}
     if VARIANTS[variant].is_traced:
         if "members" in settings:
-            raise MarinaError(f"{config.folder}: an ensemble has no {variant} variant")
-        settings["file"] = TORCHSCRIPT_FILE
-    if variant == "float16":
-        settings.setdefault("parts", GPU_PARTS)
+            settings["members"] = [str(Path(file).with_suffix(TORCHSCRIPT)) for file in settings["members"]]
+        else:
+            settings["file"] = "model" + TORCHSCRIPT
     try:
-        return find_task(config).settings_type(settings).as_dict()
+        task = find_task(config).settings_type
+        known = get_type_hints(task) if variant == "float16" else ()
+        return task({name: value for name, value in ON_GPU.items() if name in known} | settings).as_dict()
     except (SettingsError, ValueError) as error:
         raise MarinaError(f"{config.folder / CONFIG_FILE}: {error}") from error
-
-
-def find_task(config: ModelConfig) -> type[Handler]:
-    """The class that handles a model: one of the handlers', or one that the model's folder brings itself."""
-    task = str(config.handler.get("task", ""))
-    if ":" not in task:
-        return load_task(task)
-    try:
-        with importable(config.folder, task.partition(":")[0]):
-            return load_task(task)
-    except (ImportError, AttributeError) as error:
-        raise MarinaError(f"{config.folder}: handler.task {task!r} can't be loaded: {error}") from error
-
-
-@contextmanager
-def importable(folder: Path, module: str) -> Iterator[None]:
-    """Lets a module be imported from a folder, anew even where another folder has one of that name."""
-    sys.modules.pop(module, None)
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-
-
-def export_torchscript(config: ModelConfig, variant: str) -> bytes:
-    """The model's torch module, with the shipped weights, traced on the handler's own example. Needs torch."""
-    module_name, _, function_name = config.archive.module.partition(":")
-    if not function_name or not config.archive.files:
-        raise MarinaError(
-            f"{config.folder}: the {variant} variant needs archive.module, the function that loads the torch module, "
-            "and archive.files, the weights that it loads"
-        )
-    try:
-        import torch
-    except ImportError as error:
-        raise MarinaError(f"the {variant} variant needs torch: see requirements/torch.txt") from error
-    with importable(ROOT, module_name):
-        load: Callable[[Path], Any] = getattr(importlib.import_module(module_name), function_name)
-        module = load(config.folder / config.archive.files[0]).eval()
-    module = module.half() if variant == "float16" else module
-    handler = find_task(config)()
-    handler.settings = handler.settings_type(dict(config.handler))
-    with torch.no_grad(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # torch recommends its newer formats, which TorchServe and the Elastic Inference image can't load.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        traced = torch.jit.trace(module, torch.from_numpy(handler.example()).unsqueeze(0))
-        torch.jit.save(traced, str(Path(folder) / TORCHSCRIPT_FILE))
-        return (Path(folder) / TORCHSCRIPT_FILE).read_bytes()
 
 
 def manifest(config: ModelConfig) -> bytes:

@@ -32,12 +32,14 @@ def archive(
     out: Annotated[Path, typer.Option(help="Folder that the archives go to.")] = MODEL_STORE,
     variant: Annotated[
         str | None,
-        typer.Option(help="float32, bf16, int8, mixed or torchscript (needs torch); if none, the model's own."),
+        typer.Option(
+            help="float32, bf16, int8, mixed, torchscript or float16 (both need torch); if none, the model's own."
+        ),
     ] = None,
     runtime: Annotated[
         str | None, typer.Option(help="onnxruntime, openvino, torchscript or eia; if none, the model's own.")
     ] = None,
-    traced: Annotated[Path | None, typer.Option(help="TorchScript that was traced elsewhere, for torchscript.")] = None,
+    traced: Annotated[Path | None, typer.Option(help="TorchScript that was traced elsewhere.")] = None,
     python: Annotated[
         str, typer.Option(show_default="this one", help="Python of the environment that answers the samples.")
     ] = sys.executable,

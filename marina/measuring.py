@@ -17,10 +17,11 @@ import numpy as np
 from handlers.local import LocalContext, answer_batch
 from handlers.runtime import Model, load_model
 from handlers.threads import available_cores
-from marina.archive import find_task, graph_sizes, handler_settings, importable, pack_variant
+from marina.archive import graph_sizes, handler_settings, pack_variant
 from marina.asking import Asked, ask_archive
 from marina.errors import MarinaError
 from marina.gate import Refused, agreement, check_agreement, check_drop
+from marina.model_code import find_task, importable
 from marina.model_config import ModelConfig, read_model_config
 from marina.packing import PROVENANCE
 from marina.places import ROOT

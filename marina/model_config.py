@@ -42,7 +42,8 @@ class ArchiveSettings:
     description: str
     version: str
     license: str
-    # "module:function" that loads the torch module from the weights file, for TorchScript.
+    # "module:function" that loads the torch module, or one for each of handler.members, from the first of `files`.
+    # For TorchScript.
     module: str = ""
     # Files of the model's folder that the archive holds beside the model, the settings and the samples.
     files: tuple[str, ...] = ()

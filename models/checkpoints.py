@@ -32,7 +32,7 @@ class Logits(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (1 for a token, 0 for padding), both int64 (batch, length) -> float32 logits."""
         # As what eager attention adds to its scores: transformers' own way there is twenty operators in a graph.
-        added = (1 - attention_mask[:, None, None, :]).float() * PADDED
+        added = (1 - attention_mask[:, None, None, :]).to(next(self.parameters()).dtype) * PADDED
         logits: Tensor = self.network(input_ids=input_ids, attention_mask=added).logits
         return logits.float()
 

@@ -22,6 +22,11 @@ class PixelClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """RGB pixels (N, H, W, 3), 0 to 255, uint8 or float -> float32 logits (N, classes)."""
         normalised = images.to(self.scale.dtype) * self.scale + self.shift
-        # Contiguous, for ONNX has no strides: pooling a permuted view would be exported as a Gather.
-        logits: Tensor = self.network(normalised.permute(0, 3, 1, 2).contiguous())
+        planes = normalised.permute(
+            0, 3, 1, 2
+        )  # the colours still last in memory, as half precision on a GPU wants them
+        if not torch.jit.is_tracing():
+            # ONNX has no strides: pooling a permuted view would be exported as a Gather.
+            planes = planes.contiguous()
+        logits: Tensor = self.network(planes)
         return logits.float()

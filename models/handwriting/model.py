@@ -28,3 +28,8 @@ def load_member(name: str, weights: Path) -> PixelClassifier:
     member = build_member(name)
     load_weights(member, weights, name + ".")
     return member.eval()
+
+
+def load_members(weights: Path) -> list[PixelClassifier]:
+    """Every trained member, in the ensemble's order."""
+    return [load_member(name, weights) for name in MEMBERS]

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from models.checkpoints import Logits, max_tokens, read_checkpoint, transformers, write_graph, write_model
+from models.checkpoints import WEIGHTS, Logits, max_tokens, read_checkpoint, transformers, write_graph, write_model
 from models.ner.model import load_model
 
 HERE = Path(__file__).parent
@@ -49,7 +49,7 @@ def export_tagger(folder: Path) -> Path:
 
     Inputs ``input_ids`` and ``attention_mask`` int64 (batch, length); output ``logits`` float32 (batch, length, 9).
     """
-    return write_graph(folder / "weights.safetensors", load_model(folder), "logits")
+    return write_graph(folder / WEIGHTS, load_model(folder / WEIGHTS), "logits")
 
 
 def pack_checkpoint(id_or_dir: str, out: Path) -> Path:

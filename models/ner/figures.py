@@ -8,6 +8,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from torch import nn
 
+from models.checkpoints import WEIGHTS
 from models.figures import run
 from models.iob2 import read_sentences
 from models.ner.decoding import agreement, describe_scores, find_entities, judge
@@ -31,7 +32,7 @@ def tag_samples(network: nn.Module, tokenizer: Tokenizer, folder: Path) -> dict[
 def write_figures(folder: Path, data: Path, training: dict[str, Any]) -> dict[str, Any]:
     """Measures the folder's weights and writes ``figures.json`` beside them."""
     weights = folder / "weights.safetensors"
-    network = load_model(folder)
+    network = load_model(folder / WEIGHTS)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     corpora = {name: read_sentences(data / f"{name}.txt") for name in JUDGED}
     figures = {

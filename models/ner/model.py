@@ -63,9 +63,9 @@ def write_config(config: transformers.DistilBertConfig, path: Path) -> None:
     path.write_text(json.dumps({**values, "transformers_weights": WEIGHTS}, indent=2) + "\n", encoding="utf-8")
 
 
-def load_model(folder: Path) -> Logits:
-    """The trained network of a folder in float32, ready to answer: int64 ids and mask -> float32 logits."""
-    config = transformers.DistilBertConfig.from_pretrained(folder, attn_implementation="eager")
+def load_model(weights: Path) -> Logits:
+    """The trained network in float32, ready to answer, from its safetensors file and ``config.json`` beside it."""
+    config = transformers.DistilBertConfig.from_pretrained(weights.parent, attn_implementation="eager")
     network = Logits(build_model(config))
-    load_weights(network, folder / WEIGHTS)
+    load_weights(network, weights)
     return network.eval()

@@ -119,7 +119,7 @@ def test_what_is_written_is_read_after_each_stroke(page: Page, server: RunningSe
     expect(page.locator(".members .name")).to_have_text(["sure", "surer", "unsure"])
 
 
-@pytest.mark.parametrize("character", "文茶家")
+@pytest.mark.parametrize("character", "文茶")
 def test_a_character_of_a_font_is_among_the_five_of_the_shipped_model(open_page: OpenPage, character: str) -> None:
     page = open_page("handwriting")
     write(page, *glyph_strokes(character))

@@ -15,7 +15,7 @@ from handlers.image_ensemble import EnsembleSettings, ImageEnsemble
 from handlers.local import LocalContext, answer_batch
 from handlers.payloads import Payload
 from handlers.settings import SettingsError
-from marina.archive import build_archive
+from marina.archive import Elsewhere, build_archive
 from marina.errors import MarinaError
 from marina.verify import read_archive, read_provenance
 from tests.conftest import encode
@@ -226,7 +226,9 @@ def test_an_archive_that_could_not_work_is_not_built(tmp_path: Path, change: tup
         build_archive(tmp_path / "votes", tmp_path / "out")
 
 
-def test_an_ensemble_has_no_torchscript_variant(tmp_path: Path) -> None:
+def test_torchscript_needs_every_member_as_a_torch_module(tmp_path: Path) -> None:
     write_tiny_ensemble(tmp_path / "votes")
-    with pytest.raises(MarinaError, match="ensemble"):
+    with pytest.raises(MarinaError, match=r"archive\.module"):
         build_archive(tmp_path / "votes", tmp_path / "out", "torchscript")
+    with pytest.raises(MarinaError, match=r"has 3: sure\.pt, surer\.pt, unsure\.pt"):
+        build_archive(tmp_path / "votes", tmp_path / "out", "torchscript", None, Elsewhere(tmp_path / "traced.pt"))

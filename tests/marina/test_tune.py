@@ -425,7 +425,8 @@ def test_a_model_is_tuned_on_a_real_server_and_the_winner_written(colours: Path)
         wanted = [f"{name}={row[name]}" for name in ("workers", "batch_size", "delay_ms", "threads", "runtime")]
         assert row["applied"].split() == wanted
         assert row["error"] == ""
-        assert int(row["failed"]) == 0
+        # Arrivals go on while a busy machine falls behind, and a full queue refuses them.
+        assert int(row["failed"]) == 0 or row["kind"] == "open"
         assert float(row["requests_per_s"]) > 0
         assert float(row["cpu_ms_per_request"]) > 0
         assert float(row["rss_mb"]) > 10

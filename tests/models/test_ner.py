@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from handlers.runtime import load_model as load_runtime
 from marina.archive import build_archive
-from models.checkpoints import transformers
+from models.checkpoints import WEIGHTS, transformers
 from models.iob2 import Score, Sentence, Span, read_sentences, read_spans, score_spans
 from models.ner.data import IGNORED, Windows
 from models.ner.decoding import find_entities
@@ -45,7 +45,7 @@ def sentence(marked: str) -> Sentence:
 def found(text: str) -> list[tuple[str, str]]:
     """The types and names that the shipped model finds in a text."""
     tokenizer = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
-    (entities,) = find_entities(load_model(FOLDER), tokenizer, [text])
+    (entities,) = find_entities(load_model(FOLDER / WEIGHTS), tokenizer, [text])
     return [(entity["entity_group"], entity["word"]) for entity in entities]
 
 
@@ -132,7 +132,7 @@ def test_composed_sentences_have_a_tag_for_each_word() -> None:
 
 
 def test_one_weights_file_gives_one_answer_in_torch_and_in_onnx() -> None:
-    network, runtime = load_model(FOLDER), load_runtime(str(FOLDER / "graph.onnx"), "onnxruntime", 2)
+    network, runtime = load_model(FOLDER / WEIGHTS), load_runtime(str(FOLDER / "graph.onnx"), "onnxruntime", 2)
     for shape in ((1, 3), (7, 200), (2, 256)):
         ids = torch.randint(5, 5000, shape, generator=torch.Generator().manual_seed(0))
         mask = torch.ones_like(ids)

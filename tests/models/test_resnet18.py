@@ -1,19 +1,15 @@
 """The ants-and-bees model: what is shipped fits together, and how it was made still runs."""
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
 from handlers.runtime import load_model as load_runtime
-from marina.archive import build_archive
-from marina.verify import read_archive
 from models.resnet18.export import export_classifier
 from models.resnet18.model import load_model
 from tests.conftest import ROOT
@@ -34,31 +30,6 @@ def test_the_graph_is_small_and_made_again_byte_for_byte(tmp_path: Path) -> None
     (tmp_path / "weights.safetensors").write_bytes((FOLDER / "weights.safetensors").read_bytes())
     assert export_classifier(tmp_path).read_bytes() == (FOLDER / "graph.onnx").read_bytes()
     assert (FOLDER / "graph.onnx").stat().st_size < 300_000
-
-
-def test_the_torchscript_variant_gives_the_same_answers(tmp_path: Path) -> None:
-    _, onnx_answers = build_archive(FOLDER, tmp_path / "onnx", "float32")
-    command = [sys.executable, "-m", "marina", "archive", "resnet18", "--variant", "torchscript", "--out", tmp_path]
-    printed = subprocess.check_output([str(part) for part in command], cwd=tmp_path, text=True)
-    torch_answers = re.findall(r"^  (\S+)  (\{.*\})$", printed, re.MULTILINE)
-    path = tmp_path / "resnet18.mar"
-    assert "model.pt" in read_archive(path)
-    assert "weights.safetensors" not in read_archive(path)
-    for (name, expected), (_, answer) in zip(onnx_answers, torch_answers, strict=True):
-        assert json.loads(answer) == pytest.approx(json.loads(expected), abs=1e-3), name
-
-
-def test_in_half_precision_it_answers_the_same_and_in_parts(tmp_path: Path) -> None:
-    """As a GPU is to compute it; here on the CPU, which can, slowly."""
-    _, expected = build_archive(FOLDER, tmp_path / "onnx", "float32")
-    path, answers = build_archive(FOLDER, tmp_path, "float16")
-    contents = read_archive(path)
-    assert json.loads(contents["settings.json"])["parts"] == 2
-    assert len(contents["model.pt"]) < 0.6 * 4 * sum(
-        each.numel() for each in load_model(FOLDER / "weights.safetensors").parameters()
-    )
-    for (name, one), (_, other) in zip(expected, answers, strict=True):
-        assert json.loads(other) == pytest.approx(json.loads(one), abs=0.01), name
 
 
 def test_the_card_holds_the_figures_as_they_were_measured() -> None:
