@@ -7,7 +7,9 @@ load the unpacked archive, start together, and count what they did in one window
 import json
 import os
 import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -54,12 +56,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Window:
-    """How long is measured, after how long; where the cores are given, on those alone."""
+    """How long is measured, after how long; where the cores are given, on those alone; and on which GPU, if on any."""
 
     seconds: float = WINDOW_S
     warm_up_s: float = WARM_UP_S
     pause_s: float = 0
     cores: tuple[int, ...] = ()
+    gpu: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ def measure_point(archive: Archive, point: Point, bodies: Bodies, window: Window
     reports, begin = run_together(archive, point, bodies, window)
     calls = [[(began, ended) for began, ended in report["calls"]] for report in reports]
     load, requests = summarise_calls(calls, point.batch, begin, begin + window.seconds)
-    computed = point.batch * sum(map(len, calls))
+    batches = sum(map(len, calls))
+    stages = sum((Counter(report["stages_ms"]) for report in reports), Counter[str]())
     told = f"{point.batch} at a time" if window.pause_s else str(point)
     return {
         "workload": WAYS[point.way],
@@ -136,8 +140,9 @@ def measure_point(archive: Archive, point: Point, bodies: Bodies, window: Window
         "clients": point.processes * point.batch,
         "requests": round(requests),
         **asdict(load),
-        "cpu_ms_per_request": round(1000 * sum(report["cpu_s"] for report in reports) / computed, 2),
+        "cpu_ms_per_request": round(1000 * sum(report["cpu_s"] for report in reports) / (point.batch * batches), 2),
         "worker_rss_mb": max(report["rss_mb"] for report in reports),
+        **{f"{stage}_ms": round(total / batches, 2) for stage, total in stages.items()},
     }
 
 
@@ -177,9 +182,10 @@ def started(archive: Archive, point: Point, bodies: Bodies, window: Window) -> I
         "question": bodies.question,
         "warm_up_s": window.warm_up_s,
         "pause_s": window.pause_s,
+        "gpu": window.gpu,
     }
     command: list[str | Path] = ["taskset", "--cpu-list", ",".join(map(str, window.cores))] if window.cores else []
-    command += [ROOT / ".venv/bin/python", "-m", "benchmarks.peers.in_process", json.dumps(task)]
+    command += [sys.executable, "-m", "benchmarks.peers.in_process", json.dumps(task)]
     environment = {**os.environ, "MARINA_THREADS": json.dumps({MODEL_NAME: point.threads})}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as child:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import gpu as on_gpu
 from benchmarks import handwriting as characters
 from benchmarks import latency as waiting
 from benchmarks import limit as in_process
@@ -263,6 +264,18 @@ def handwriting(
 def servers(rounds: Rounds = 3, seconds: Seconds = 8, save: Save = True) -> None:
     """The same archives on TorchServe, on MMS, on replicas and in plain Python."""
     finish(places.RESULTS, places.measure_places(places.Plan(rounds, seconds)), save)
+
+
+@app.command()
+def gpu(
+    archives: Annotated[list[Path], typer.Argument(help="From marina archive --variant float16.", exists=True)],
+    rounds: Rounds = 3,
+    seconds: Seconds = 3,
+    device: Annotated[int, typer.Option(help="The GPU's number.")] = 0,
+    save: Save = True,
+) -> None:
+    """Archives in half precision on a GPU: the handler and the model alone, with batches of 1 to 256."""
+    finish(on_gpu.RESULTS, on_gpu.measure_gpu(archives, rounds, in_process.Window(seconds, gpu=device)), save)
 
 
 @app.command()

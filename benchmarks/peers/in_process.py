@@ -11,7 +11,8 @@ import json
 import mimetypes
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ import psutil
 LEAST_WARM_UP_CALLS = 1
 RECORDED_BATCHES = 4  # of the model alone: they are computed again and again
 Input = tuple[bytes, str]  # a request's body and its media type
-Answer = Callable[[Sequence[Input]], None]  # answers a batch
+Stages = Mapping[str, float]  # milliseconds of a batch by what they were spent on; empty where nobody tells
+Answer = Callable[[Sequence[Input]], Stages]  # answers a batch
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Task:
     question: bool = False  # the files are sent as base64 in the old handwriting system's JSON
     warm_up_s: float = 1
     pause_s: float = 0  # before each call
+    gpu: int | None = None  # as a server would assign it; none: the CPU
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,13 @@ class Report:
     calls: list[tuple[float, float]]  # when each batch began and ended, on the monotonic clock
     cpu_s: float  # that all of them took
     rss_mb: float
+    stages_ms: Stages  # of all of them
 
 
 class Archive:
     """The handler of an unpacked archive, with the context that a server would give it."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, gpu: int | None) -> None:
         # Before the checkout, so that the handlers are the archive's own.
         sys.path.insert(0, folder)
         from handlers.entry import handle
@@ -54,10 +58,11 @@ class Archive:
 
         self.handle = handle
         self.context = LocalContext(folder, "model")  # of whose threads MARINA_THREADS tells
+        self.context.system_properties["gpu_id"] = gpu
         handle(None, self.context)
         self.handler: Any = handle.handler
 
-    def answer(self, inputs: Sequence[Input]) -> None:
+    def answer(self, inputs: Sequence[Input]) -> Stages:
         from handlers.local import answer_batch
 
         rows = [{"body": body} for body, _ in inputs]
@@ -65,6 +70,8 @@ class Archive:
         for status, text in answer_batch(self.handle, self.context, rows, headers):
             if status != 200:
                 raise RuntimeError(text)
+        timing = self.context.request_processor[0].response_headers["Server-Timing"]
+        return {name: float(ms) for name, ms in (step.split(";dur=") for step in timing.split(", "))}
 
     def preprocess(self, inputs: Sequence[Input]) -> list[Any]:
         from handlers.local import LocalRequest
@@ -77,22 +84,23 @@ class Archive:
 
 def handler(task: Task) -> Answer:
     """Whole batches through ``handle``, as the server calls it."""
-    return Archive(task.folder).answer
+    return Archive(task.folder, task.gpu).answer
 
 
 def preprocess(task: Task) -> Answer:
     """Only from bodies to the model's inputs."""
-    archive = Archive(task.folder)
+    archive = Archive(task.folder, task.gpu)
 
-    def answer(inputs: Sequence[Input]) -> None:
+    def answer(inputs: Sequence[Input]) -> Stages:
         archive.preprocess(inputs)
+        return {}
 
     return answer
 
 
 def model(task: Task) -> Answer:
     """Only the model, on arrays that are ready: what its handler hands it for the first batches."""
-    archive = Archive(task.folder)
+    archive = Archive(task.folder, task.gpu)
     bodies = endless_inputs(task)
     batches = []
     for _ in range(RECORDED_BATCHES):
@@ -100,9 +108,10 @@ def model(task: Task) -> Answer:
         batches.append(record_calls(archive.handler, ready))
     turn = itertools.cycle(batches)
 
-    def answer(_: Sequence[Input]) -> None:
+    def answer(_: Sequence[Input]) -> Stages:
         for called, arrays in next(turn):
             called(*arrays)
+        return {}
 
     return answer
 
@@ -151,11 +160,12 @@ def one_by_one(task: Task) -> Answer:
         exponents = np.exp(logits - logits.max())
         return exponents / exponents.sum()
 
-    def answer(inputs: Sequence[Input]) -> None:
+    def answer(inputs: Sequence[Input]) -> Stages:
         for body, _ in inputs:
             data = base64.b64decode(json.loads(body)["image"])
             votes = [ask(session, data, size) for session, size in zip(sessions, settings["sizes"], strict=True)]
             settings["labels"][int(np.mean(votes, axis=0).argmax())]
+        return {}
 
     return answer
 
@@ -188,16 +198,18 @@ def make_question(file: Path) -> Input:
 def work(answer: Answer, inputs: Iterator[Input], task: Task, is_over: Callable[[int], bool]) -> Report:
     """Answers batch after batch until ``is_over``, which is handed their number so far."""
     calls: list[tuple[float, float]] = []
+    stages: Counter[str] = Counter()
     cpu_before = time.process_time()
     while not is_over(len(calls)):
         batch = list(itertools.islice(inputs, task.batch))
         if task.pause_s:
             time.sleep(task.pause_s)
         began = time.monotonic()
-        answer(batch)
+        found = answer(batch)
         calls.append((began, time.monotonic()))
+        stages.update(found)
     cpu_s = time.process_time() - cpu_before
-    return Report(calls, cpu_s, round(psutil.Process().memory_info().rss / 1e6, 1))
+    return Report(calls, cpu_s, round(psutil.Process().memory_info().rss / 1e6, 1), dict(stages))
 
 
 def run(task: Task) -> None:

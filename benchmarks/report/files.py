@@ -9,6 +9,7 @@ from benchmarks.report.comparisons import Comparison
 from benchmarks.report.findings import (
     Finding,
     tell_carried,
+    tell_gpu,
     tell_latency,
     tell_limit,
     tell_peers,
@@ -168,6 +169,14 @@ LIMIT = Report(
     key=model_and_variant,
     in_readme=False,
 )
+GPU = Report(
+    "gpu.csv",
+    "On a GPU: {card}",
+    words.GPU,
+    tell=tell_gpu,
+    key=lambda rows: rows[0]["card"],
+    in_readme=False,
+)
 TUNER = Report(
     "tuner.csv",
     "The tuner: {model}",
@@ -192,6 +201,7 @@ REPORTS: Sequence[Report] = (
     HANDWRITING,
     TOGETHER,
     LIMIT,
+    GPU,
     TUNER,
     PLACES,
 )

@@ -105,6 +105,17 @@ def tell_limit(rows: Rows) -> list[Finding]:
     return found
 
 
+def tell_gpu(rows: Rows) -> list[Finding]:
+    found = []
+    for (model,), group in groups(rows, "model").items():
+        best = fastest(select(group, workload=WAYS["handler"]), "settings")
+        alone = fastest(select(group, workload=WAYS["model"]), "settings")
+        if best and alone:
+            figures = f"{short(best[1])}/s with batches of {best[0]['batch']}"
+            found.append((f"{model}, {tell_variant(group[0])}", f"{figures}; the model alone {short(alone[1])}/s"))
+    return found
+
+
 def tell_share_of_limit(rows: Rows) -> list[Finding]:
     share = find_share_of_limit(rows)
     return [] if share is None else [("of the limit in process, in the same run", f"{share:.2f}")]

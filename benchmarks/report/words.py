@@ -42,6 +42,11 @@ The archive's handler called in process, no server around it: the best of a grid
 point tried shortly first. In one process with all cores, by batch, it stands as the oldest system was measured. The
 model alone computes on arrays that are ready; preprocessing alone makes them. Processes start together and count what
 they did in one window; a time is that of a whole batch."""
+GPU = """\
+The archive's handler on one {card}, called in one process with no server around it, by batch; and its model alone, on
+arrays that are ready. Preprocessing, inference and postprocessing are what the handler itself tells of a batch: half of
+it is computed while the other half is decoded, so inference is what decoding did not hide. A time is that of a whole
+batch."""
 LATENCY = """\
 One server with the model once for each batch delay. The load at half the maximum arrives as a Poisson process, half as
 many a second as {clients} clients who do not pause got answered in the same round, and its times count from when a

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.gpu import measure_gpu, name_card
+from benchmarks.limit import WAYS, Window
 from handlers.runtime import load_model
 from marina.archive import build_archive, handler_settings
 from marina.model_config import read_model_config
@@ -71,3 +73,23 @@ def test_texts_of_any_number_and_length_are_answered_as_by_the_graph(tmp_path: P
         if name == "ner":  # what stands at padding is nobody's
             torch_answer, answer = torch_answer[mask == 1], answer[mask == 1]
         np.testing.assert_allclose(torch_answer, answer, atol=1e-3)
+
+
+def test_the_handler_and_its_model_are_measured_by_batch_with_the_times_of_each_stage(tmp_path: Path) -> None:
+    """As on a GPU; here there is none, so the CPU stands for it."""
+    path, _ = build_archive(MODELS / "ner", tmp_path, "float16")
+    rows = measure_gpu([path], 1, Window(0.5, 0.1), batches=(4,))
+    assert [(row["workload"], row["batch"]) for row in rows] == [(WAYS["handler"], 4), (WAYS["model"], 4)]
+    for row in rows:
+        assert (row["model"], row["variant"], row["runtime"], row["card"]) == ("ner", "float16", "torchscript", "none")
+        assert float(str(row["requests_per_s"])) > 0
+        assert "torch " in str(row["versions"])
+        if row["workload"] == WAYS["handler"]:
+            stages = [float(str(row[f"{stage}_ms"])) for stage in ("preprocess", "inference", "postprocess")]
+            assert sum(stages) == pytest.approx(float(str(row["p50_ms"])), rel=0.5)
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there is a GPU")
+def test_where_there_is_no_gpu_that_is_said() -> None:
+    with pytest.raises(RuntimeError, match="there is no GPU 0"):
+        name_card(0)
