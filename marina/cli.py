@@ -242,7 +242,7 @@ def tune(
     ] = None,
     budget_minutes: Annotated[float, typer.Option(min=0.1, help="How long to measure, at most.")] = 5,
     clients: Annotated[int, typer.Option(min=1, max=400, help="Who ask at once, for the most throughput.")] = 50,
-    exhaustive: Annotated[bool, typer.Option("--exhaustive", help="Then measure every setting, to compare.")] = False,
+    exhaustive: Annotated[bool, typer.Option("--exhaustive", help="Then measure a whole grid, to compare.")] = False,
     models: Annotated[Path, typer.Option(help="Folder of the models' folders.")] = MODELS,
 ) -> None:
     """Find the workers, threads, batch, delay, variant and runtime that serve a model best on this machine."""

@@ -1,12 +1,12 @@
 """The whole grid, measured as the search measures: what the search's answer is judged by."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from marina.tune.laboratory import Laboratory
 from marina.tune.racing import compare
-from marina.tune.settings import Setting
+from marina.tune.settings import DELAYS_MS, Setting, whole_grid
 
 # Turns of their own, so that rounds of the search and of the grid are never compared.
 GRID_TURN, FINAL_TURN = 1000, 2000
@@ -34,6 +34,11 @@ class Verdict:
             f"Its winner, {self.winner}, serves {self.ratio:.1%} ({self.low:.1%} to {self.high:.1%}) "
             f"of the grid's best, {self.best}."
         )
+
+
+def exhaustive_grid(builds: Iterable[tuple[str, str]], cores: int) -> list[Setting]:
+    """Every setting with the shortest and the longest delay: clients who do not pause fill batches with any."""
+    return [each for each in whole_grid(builds, cores) if each.delay_ms in (min(DELAYS_MS), max(DELAYS_MS))]
 
 
 def try_all(

@@ -19,7 +19,7 @@ from marina.provenance import sha256
 from marina.serve import ignore_stop
 from marina.settings_text import change_settings
 from marina.tune.builds import Builds, Cut, make_builds
-from marina.tune.exhaustive import SECONDS_A_SETTING, Verdict, try_all
+from marina.tune.exhaustive import SECONDS_A_SETTING, Verdict, exhaustive_grid, try_all
 from marina.tune.goals import Goal, Outcome
 from marina.tune.laboratory import Laboratory
 from marina.tune.prior import Timing, predict, promising, time_builds
@@ -137,8 +137,9 @@ def tell_plan(options: TuneOptions, builds: Builds) -> str:
         f"{available_cores()} cores: at most about {minutes}."
     )
     if options.exhaustive:
-        hours = len(whole_grid(builds, available_cores())) * SECONDS_A_SETTING / 3600
-        text += f" Then all of them, one by one: about {hours:.1f} hours."
+        grid = exhaustive_grid(builds, available_cores())
+        hours = len(grid) * SECONDS_A_SETTING / 3600
+        text += f" Then a grid of {len(grid)} of them, one by one: about {hours:.1f} hours."
     return text
 
 
@@ -175,7 +176,7 @@ def measure(
         outcome.cuts = [*cuts, *cut, *outcome.cuts]
         verdict: Verdict | None = None
         if options.exhaustive:
-            grid = whole_grid(builds, cores)
+            grid = exhaustive_grid(builds, cores)
             verdict = try_all(laboratory, grid, outcome.winner, outcome.seconds, teller.do)
             teller.say(str(verdict))
     rows = [row for row in journal.known.values() if row.archive in {build.digest for build in builds.values()}]

@@ -22,7 +22,7 @@ from rich.console import Console
 from marina.errors import MarinaError
 from marina.tune import laboratory as laboratory_module
 from marina.tune.cost import cost_a_million, plan_fleet
-from marina.tune.exhaustive import try_all
+from marina.tune.exhaustive import exhaustive_grid, try_all
 from marina.tune.goals import Goal, Outcome
 from marina.tune.laboratory import find_mismatch
 from marina.tune.plots import pareto
@@ -296,8 +296,9 @@ def test_a_rate_that_nothing_carries_is_told_with_the_most_that_was() -> None:
 
 
 def test_the_grid_is_the_judge_of_the_search() -> None:
-    grid = whole_grid([PLAIN.build], 2)
-    best = Setting(*PLAIN.build, 2, 1, 16, 5)
+    grid = exhaustive_grid([PLAIN.build], 2)
+    assert {replace(each, delay_ms=5) for each in grid} <= set(whole_grid([PLAIN.build], 2))
+    best = Setting(*PLAIN.build, 2, 1, 16, 20)
     laboratory = MadeUpLaboratory({best: 100, BUSY: 96})
     verdict = try_all(laboratory, grid, BUSY, 30, lambda text: None)  # type: ignore[arg-type]
     assert set(grid) <= set(laboratory.asked)
