@@ -1,7 +1,6 @@
 """The archives that are measured: built as a user builds them, and told by their own files."""
 
 import json
-import re
 import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -114,13 +113,3 @@ def look_up(figures: Mapping[str, Any], place: tuple[str, ...]) -> Any:
     for key in place:
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
-
-
-def set_lines(config: str, values: Mapping[str, object]) -> str:
-    """A YAML text with other values behind keys that stand on lines of their own; None leaves one. Raises KeyError."""
-    for key, value in values.items():
-        if value is not None:
-            config, changed = re.subn(rf"^( *{key}:) .*$", rf"\g<1> {value}", config, flags=re.MULTILINE)
-            if not changed:
-                raise KeyError(key)
-    return config

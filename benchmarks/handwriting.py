@@ -5,7 +5,6 @@ The server is held to one core; the users, and all that measures, to another.
 
 import base64
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -15,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.archives import Archive, build_archive, build_folder, set_lines, unpacked
+from benchmarks.archives import Archive, build_archive, build_folder, unpacked
 from benchmarks.limit import Bodies, Point, Window, measure_point
 from benchmarks.load import post_all
 from benchmarks.most_users import find_most_users
 from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, MeasuredServer, marina
 from benchmarks.users import is_carried, measure_users, name_users
+from marina.settings_text import change_settings, load_mapping
 
 RESULTS = ROOT / "benchmarks/results/handwriting.csv"
 MODEL = "handwriting"
@@ -152,7 +152,8 @@ def find_archives(build: Build, scratch: Path) -> tuple[Path, Path]:
         subprocess.run([python, "-m", "benchmarks.peers.full_size_ensemble", str(exported)], cwd=ROOT, check=True)
     folder = shutil.copytree(exported, scratch / "models" / MODEL)
     config = folder / "model-config.yaml"
-    config.write_text(set_lines(config.read_text(), dict(build.server)))
+    wanted = {key: value for key, value in build.server if value is not None}
+    config.write_text(change_settings(config.read_text(), wanted))
     own_variant, own_runtime = served_as(config.read_text())
     plain = build_archive(MODEL, folder.parent, scratch / "float32", "float32", "onnxruntime")
     return build_folder(folder, scratch, build.variant or own_variant, build.runtime or own_runtime), plain
@@ -160,9 +161,8 @@ def find_archives(build: Build, scratch: Path) -> tuple[Path, Path]:
 
 def served_as(config: str) -> tuple[str, str | None]:
     """The variant and the runtime that a model's settings name."""
-    found = {key: re.search(rf"^  {key}: (\w+)", config, re.MULTILINE) for key in ("variant", "runtime")}
-    variant, runtime = (each[1] if each else None for each in found.values())
-    return variant or "float32", runtime
+    settings = load_mapping(config)
+    return settings.get("archive", {}).get("variant", "float32"), settings["handler"].get("runtime")
 
 
 @contextmanager

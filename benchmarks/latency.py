@@ -15,7 +15,7 @@ from benchmarks.loops import measure_alone, measure_closed, measure_open, thread
 from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, MeasuredServer, marina_with
 from marina.bodies import read_bodies
-from marina.settings_text import change_archive
+from marina.settings_text import change_archive, load_mapping
 
 RESULTS = ROOT / "benchmarks/results/latency.csv"
 HANDLER_ALONE = "one request alone, handler in process"
@@ -70,9 +70,7 @@ def write_delays(archive: Archive, store: Path, delays_ms: tuple[int, ...]) -> d
 
 
 def own_delay(archive: Archive) -> int:
-    lines = (archive.folder / "model-config.yaml").read_text(encoding="utf-8").splitlines()
-    (line,) = [line for line in lines if line.startswith("maxBatchDelay:")]
-    return int(line.partition(":")[2].partition("#")[0])
+    return int(load_mapping((archive.folder / "model-config.yaml").read_text(encoding="utf-8"))["maxBatchDelay"])
 
 
 def measure_delay(

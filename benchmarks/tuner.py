@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from benchmarks.rows import Row, describe_run
 from benchmarks.servers import ROOT, marina_with
 from marina.bodies import read_bodies
 from marina.settings_text import change_archive
+from marina.tune.settings import Setting
 
 RESULTS = ROOT / "benchmarks/results/tuner.csv"
 CHOSEN, BESIDE_GRID = "what each run chose", "tuner beside the grid"
@@ -41,31 +42,6 @@ class Plan:
     clients: int = 50
     budget_minutes: float = 4
     exhaustive: bool = True
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting that the tuner chose."""
-
-    variant: str
-    runtime: str
-    workers: int
-    threads: int
-    batch_size: int
-    delay_ms: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.variant} {self.runtime}, {self.workers} x {self.threads} threads, "
-            f"batch {self.batch_size}, {self.delay_ms} ms"
-        )
-
-    def changes(self) -> Mapping[str, int | str]:
-        """What an archive of its variant and runtime has to change."""
-        changes: dict[str, int | str] = {"minWorkers": self.workers, "batchSize": self.batch_size}
-        changes |= {"maxBatchDelay": self.delay_ms, "handler.threads": self.threads}
-        # The archive's maxWorkers may be lower.
-        return changes | {"maxWorkers": max(8, self.workers)}
 
 
 def measure_tuner(plan: Plan, tell: Callable[[str], None]) -> list[Row]:
@@ -98,12 +74,12 @@ def tune(model: str, out: Path, plan: Plan, exhaustive: bool) -> tuple[str, floa
     return done.stdout, time.monotonic() - began
 
 
-def read_choice(printed: str) -> Choice:
+def read_choice(printed: str) -> Setting:
     """The winner that the tool tells. Raises ValueError."""
     found = WINNER.search(printed)
     if found is None:
         raise ValueError(f"marina tune told no winner:\n{printed[-2000:]}")
-    return Choice(found[1], found[2], *(int(found[place]) for place in range(3, 7)))
+    return Setting(found[1], found[2], *(int(found[place]) for place in range(3, 7)))
 
 
 def read_verdict(printed: str) -> Row:
@@ -118,7 +94,7 @@ def read_verdict(printed: str) -> Row:
     }
 
 
-def measure_choices(model: str, choices: Sequence[Choice], plan: Plan, scratch: Path) -> list[Row]:
+def measure_choices(model: str, choices: Sequence[Setting], plan: Plan, scratch: Path) -> list[Row]:
     """Rows of the settings that were chosen, each once however many runs chose it, in turn on one server."""
     runs = {choice: [number for number, each in enumerate(choices, 1) if each == choice] for choice in choices}
     store = scratch / "choices"
@@ -127,7 +103,9 @@ def measure_choices(model: str, choices: Sequence[Choice], plan: Plan, scratch: 
     for number, choice in enumerate(runs, 1):
         name = f"{model}-choice{number}"
         built = build_archive(model, ROOT / "models", scratch / name, choice.variant, choice.runtime)
-        change_archive(built, store / f"{name}.mar", choice.changes())
+        # The archive's maxWorkers may be lower.
+        most = {"maxWorkers": max(8, choice.workers)}
+        change_archive(built, store / f"{name}.mar", {**choice.serving_changes(), **most})
         with unpacked(built) as archive:
             about[name] = archive.describe()
         names[name] = choice

@@ -17,8 +17,10 @@ ALLOWED = {
 }
 # What a handler may import inside the function that needs it.
 INSIDE_FUNCTIONS = {"torch", "torcheia", "onnxruntime", "openvino", "tokenizers"}
-# What benchmarks may take of the tool: its load, and archives with other settings. All else they ask over HTTP.
-MARINA_IN_BENCHMARKS = {"marina.bodies", "marina.connection", "marina.traffic", "marina.settings_text"}
+# What benchmarks may take of the tool: its load, settings and archives with other ones. All else they ask over HTTP.
+MARINA_IN_BENCHMARKS = {
+    "marina.bodies", "marina.connection", "marina.traffic", "marina.settings_text", "marina.tune.settings",
+}  # fmt: skip
 NEVER_IN_HANDLERS = {"ts", "mms", "ray", "marina", "models"}
 
 

@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from benchmarks import handwriting, users
-from benchmarks.archives import set_lines
 from benchmarks.handwriting import Build, Plan, measure_handwriting, served_as
 from benchmarks.report import write_reports
 from benchmarks.report.files import HANDWRITING
@@ -80,14 +79,6 @@ def test_a_server_that_may_leave_its_core_is_not_measured(this_process: Measured
     this_process.check_cores(os.sched_getaffinity(0))
     with pytest.raises(RuntimeError, match="may leave the cores"):
         this_process.check_cores({4095})
-
-
-def test_settings_of_an_exported_model_are_replaced_where_they_stand() -> None:
-    config = "batchSize: 8\nhandler:\n  runtime: openvino\n  labels:\n  - runtime\n"
-    changed = set_lines(config, {"runtime": "onnxruntime", "batchSize": 4, "maxBatchDelay": None})
-    assert changed == "batchSize: 4\nhandler:\n  runtime: onnxruntime\n  labels:\n  - runtime\n"
-    with pytest.raises(KeyError):
-        set_lines(config, {"maxBatchDelay": 5})
 
 
 def test_without_a_variant_the_shipped_model_s_own_is_measured() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.tuner import Choice, read_choice, read_verdict
+from benchmarks.tuner import read_choice, read_verdict
 from marina.tune.exhaustive import Verdict
 from marina.tune.settings import Setting
 
@@ -11,11 +11,7 @@ WINNER = Setting("int8", "openvino", 2, 1, 8, 1)
 
 
 def test_the_winner_is_read() -> None:
-    choice = read_choice(f"Building.\nWinner: {WINNER}\nIt is the fastest.\n")
-    assert choice == Choice("int8", "openvino", 2, 1, 8, 1)
-    assert str(choice) == str(WINNER)
-    changes = choice.changes()
-    assert WINNER.serving_changes().items() <= changes.items()
+    assert read_choice(f"Building.\nWinner: {WINNER}\nIt is the fastest.\n") == WINNER
 
 
 def test_the_grid_is_read() -> None:
