@@ -44,10 +44,13 @@ def exhaustive_grid(builds: Iterable[tuple[str, str]], cores: int) -> list[Setti
 def try_all(
     laboratory: Laboratory, grid: Sequence[Setting], winner: Setting, search_seconds: float, say: Callable[[str], None]
 ) -> Verdict:
-    """Measures every setting once, then the fastest of them and the search's winner in rounds."""
+    """Measures every setting once, then the fastest of them and the search's winner in rounds.
+
+    The winner's build comes first: how long a setting is measured goes by the fastest until then.
+    """
     began = time.monotonic()
     found: dict[Setting, float] = {}
-    for number, setting in enumerate(grid, 1):
+    for number, setting in enumerate(sorted(grid, key=lambda each: each.build != winner.build), 1):
         say(f"Grid: {number} of {len(grid)}")
         row = laboratory.closed(setting, GRID_TURN, max(found.values(), default=100.0))
         if not row.error and not row.failed:
