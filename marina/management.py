@@ -10,6 +10,7 @@ import httpx
 import psutil
 
 from marina.errors import MarinaError
+from marina.processes import is_alive
 from marina.run_folder import SERVER_FOLDER, Ports, RunState
 
 KEY_FILE = "key_file.json"  # TorchServe's own name for the file of its tokens
@@ -61,7 +62,7 @@ def worker_pids(description: Mapping[str, Any], server_process: int) -> list[int
     if all("pid" in worker for worker in workers):
         return [int(worker["pid"]) for worker in workers]
     forked = (process.children() for process in mms_processes(server_process, description["modelName"]))
-    return [worker.pid for family in forked for worker in family]
+    return [worker.pid for family in forked for worker in family if is_alive(worker)]
 
 
 def mms_processes(server_process: int, model: str) -> list[psutil.Process]:
@@ -113,8 +114,8 @@ class Management:
 
     def scale(self, name: str, workers: int, timeout_s: float) -> None:
         """Sets how many workers a model has, and waits until they are there. Raises MarinaError."""
-        most = max(workers, self.describe(name)["maxWorkers"])
-        settings = {"min_worker": workers, "max_worker": most, "synchronous": "true"}
+        # The servers end a worker only where there are more than the most that are allowed.
+        settings = {"min_worker": workers, "max_worker": workers, "synchronous": "true"}
         self.call("PUT", f"/models/{name}", params=settings, timeout=timeout_s)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:

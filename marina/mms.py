@@ -6,6 +6,7 @@ import psutil
 
 from marina.management import SOCKET, Management, mms_management, mms_processes
 from marina.model_server import ModelServer
+from marina.processes import is_alive
 
 
 class Mms(ModelServer):
@@ -57,14 +58,6 @@ class Mms(ModelServer):
             management.call("POST", "/models", params=settings, timeout=timeout_s)
             for process in mms_processes(self.process(), archive.name):
                 self.parents[archive.name] = process
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs; one that has ended and that nobody has waited for does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def children_of(process: psutil.Process) -> list[psutil.Process]:
