@@ -138,7 +138,7 @@ def collect(config: ModelConfig, variant: str, runtime: str, traced: Path | None
     else:
         names += [*files, *config.archive.files]
     contents |= {name: read_file(config, name) for name in names}
-    return quantize_graphs(config, contents, graph_sizes(settings)) if VARIANTS[variant].is_int8 else contents
+    return quantize_graphs(config, contents, files) if VARIANTS[variant].is_int8 else contents
 
 
 def read_traced(path: Path, files: Sequence[str]) -> dict[str, bytes]:

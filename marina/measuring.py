@@ -8,7 +8,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,9 @@ from marina.archive import graph_sizes, handler_settings, pack_variant
 from marina.asking import Asked, ask_archive
 from marina.errors import MarinaError
 from marina.gate import Refused, agreement, check_agreement, check_drop
-from marina.model_code import find_task, importable
+from marina.model_code import find_task, named_function
 from marina.model_config import ModelConfig, read_model_config
 from marina.packing import PROVENANCE
-from marina.places import ROOT
 from marina.provenance import machine, versions
 from marina.quantize import Arrays, Ranges, measure_ranges
 from marina.variants import MEASURED, RANGES, Measured, candidates, write_measured, write_ranges
@@ -96,10 +94,9 @@ def read_questions(config: ModelConfig, plan: Plan) -> Questions:
 
 def read_cases(config: ModelConfig, data: Path, part: str, limit: int | None) -> Any:
     """What ``archive.judge`` reads of labelled data: a ``models.cases.Cases``. Raises MarinaError."""
-    module, _, function = config.archive.judge.partition(":")
     try:
-        with importable(ROOT, module):
-            return getattr(import_module(module), function)(data, part, limit)
+        with named_function(config.archive.judge) as read:
+            return read(data, part, limit)
     except (ImportError, AttributeError, OSError, ValueError) as error:
         raise MarinaError(f"archive.judge {config.archive.judge!r} can't read {data}: {error}") from error
 

@@ -2,14 +2,16 @@
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from handlers.base import Handler
 from handlers.tasks import load_task
 from marina.errors import MarinaError
 from marina.model_config import ModelConfig
+from marina.places import ROOT
 
 
 def find_task(config: ModelConfig) -> type[Handler]:
@@ -22,6 +24,14 @@ def find_task(config: ModelConfig) -> type[Handler]:
             return load_task(task)
     except (ImportError, AttributeError) as error:
         raise MarinaError(f"{config.folder}: handler.task {task!r} can't be loaded: {error}") from error
+
+
+@contextmanager
+def named_function(name: str) -> Iterator[Callable[..., Any]]:
+    """The project's function "module:function", to be called within the block. Raises ImportError, AttributeError."""
+    module, _, function = name.partition(":")
+    with importable(ROOT, module):
+        yield getattr(importlib.import_module(module), function)
 
 
 @contextmanager

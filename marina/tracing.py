@@ -1,18 +1,15 @@
 """TorchScript of a model's own torch modules, with the shipped weights. Needs torch."""
 
-import importlib
 import io
 import warnings
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from marina.errors import MarinaError
-from marina.model_code import find_task, importable
+from marina.model_code import find_task, named_function
 from marina.model_config import ModelConfig
-from marina.places import ROOT
 
 TRACED_BATCH = 2  # a batch of one could be traced as if there were no other
 
@@ -56,8 +53,7 @@ def trace_modules(
 
 def load_modules(config: ModelConfig, variant: str) -> list[Any]:
     """The model's torch modules, ready to answer, in the precision of the variant. Raises MarinaError."""
-    module_name, _, function_name = config.archive.module.partition(":")
-    if not function_name or not config.archive.files:
+    if not config.archive.module.partition(":")[2] or not config.archive.files:
         raise MarinaError(
             f"{config.folder}: the {variant} variant needs archive.module, the function that loads the torch module, "
             "and archive.files, the weights that it loads"
@@ -66,8 +62,7 @@ def load_modules(config: ModelConfig, variant: str) -> list[Any]:
         import torch
     except ImportError as error:
         raise MarinaError(f"the {variant} variant needs torch: see requirements/torch.txt") from error
-    with importable(ROOT, module_name):
-        load: Callable[[Path], Any] = getattr(importlib.import_module(module_name), function_name)
+    with named_function(config.archive.module) as load:
         found = load(config.folder / config.archive.files[0])
     modules = [found] if isinstance(found, torch.nn.Module) else list(found)
     return [module.half().eval() if variant == "float16" else module.eval() for module in modules]

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from models.export import export_graph
-from models.handwriting.model import HERE, MEMBERS, SIZES, WEIGHTS, load_member
+from models.handwriting.model import HERE, MEMBERS, SIZES, WEIGHTS, load_members
 from models.weights import save_tensors
 
 
@@ -26,9 +26,8 @@ def export_members(weights: Path, sizes: Sequence[int] = SIZES) -> None:
 
     Input ``images`` uint8 (batch, size, size, 3), RGB; output ``logits`` float32 (batch, 801).
     """
-    for member, size in zip(MEMBERS, sizes, strict=True):
+    for member, size, network in zip(MEMBERS, sizes, load_members(weights), strict=True):
         images = torch.zeros((2, size, size, 3), dtype=torch.uint8)
-        network = load_member(member, weights)
         export_graph(network, weights, {"images": images}, ["logits"], {"images": {0: "batch"}}, f"{member}.onnx")
 
 
