@@ -203,9 +203,18 @@ def promising(
 
 def predict(timings: Sequence[Timing], setting: Setting, clients: int) -> float:
     """The requests/s that the timings promise of a setting; nan where it was not timed."""
-    filled = max(1, clients // setting.workers)
+    filled = filled_batch(setting.workers, clients)
     found = [each for each in timings if (each.build, each.threads) == (setting.build, setting.threads)]
     return found[0].throughput(setting.workers, min(setting.batch_size, filled)) if found else math.nan
+
+
+def filled_batch(workers: int, clients: int) -> int:
+    """How many requests a worker finds waiting, at most, where every client asks again as soon as it is answered.
+
+    A worker that is done takes what waits at once; those whom it has just answered are not among that yet. So the
+    clients are divided among the batches that are computed and the one that gathers.
+    """
+    return max(1, clients // (workers + 1))
 
 
 def choose_candidates(predicted: Mapping[Setting, float], rate: float | None, most: int) -> list[Setting]:
@@ -222,7 +231,7 @@ def choose_candidates(predicted: Mapping[Setting, float], rate: float | None, mo
 
 def predict_shape(timing: Timing, workers: int, clients: int, longest_ms: float) -> dict[Setting, float]:
     """The throughput of the one or two batch sizes that are best for a number of workers."""
-    filled = max(1, clients // workers)  # no batch is larger than what so many clients can fill
+    filled = filled_batch(workers, clients)
     rates = {
         size: timing.throughput(workers, min(size, filled))
         for size in timing.medians_s

@@ -36,6 +36,13 @@ def test_what_promises_little_is_not_served_and_it_is_said() -> None:
     assert math.isnan(predict(timings, Setting(*bad, 1, 2, 32, 1), 50))
 
 
+def test_no_batch_is_tried_that_the_clients_would_not_fill_while_others_are_computed() -> None:
+    chosen, _ = promising([timing(PLAIN.build, 1, 0.001, 0.05)], 2, 50, 1000, None, 8)
+    assert (chosen[0].workers, chosen[0].batch_size) == (2, 16)
+    chosen, _ = promising([timing(PLAIN.build, 1, 0.001, 0.05)], 2, 96, 1000, None, 8)
+    assert (chosen[0].workers, chosen[0].batch_size) == (2, 32)
+
+
 def test_a_rate_asks_for_few_cores_first() -> None:
     timings = [timing(PLAIN.build, 1, 0.01, 0.001), timing(PLAIN.build, 2, 0.006, 0.001)]
     chosen, _ = promising(timings, 2, 50, 1000, 50, 8)
