@@ -209,7 +209,7 @@ def predict(timings: Sequence[Timing], setting: Setting, clients: int) -> float:
 
 
 def filled_batch(workers: int, clients: int) -> int:
-    """How many requests a worker finds waiting, at most, where every client asks again as soon as it is answered.
+    """How many requests a worker finds waiting on average, where every client asks again as soon as it is answered.
 
     A worker that is done takes what waits at once; those whom it has just answered are not among that yet. So the
     clients are divided among the batches that are computed and the one that gathers.
