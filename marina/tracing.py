@@ -62,8 +62,11 @@ def load_modules(config: ModelConfig, variant: str) -> list[Any]:
         import torch
     except ImportError as error:
         raise MarinaError(f"the {variant} variant needs torch: see requirements/torch.txt") from error
-    with named_function(config.archive.module) as load:
-        found = load(config.folder / config.archive.files[0])
+    try:
+        with named_function(config.archive.module) as load:
+            found = load(config.folder / config.archive.files[0])
+    except (ImportError, AttributeError, OSError) as error:
+        raise MarinaError(f"archive.module {config.archive.module!r} can't be loaded: {error}") from error
     modules = [found] if isinstance(found, torch.nn.Module) else list(found)
     return [module.half().eval() if variant == "float16" else module.eval() for module in modules]
 

@@ -5,6 +5,7 @@ import itertools
 from benchmarks.latency import HANDLER_ALONE
 from benchmarks.limit import WAYS
 from benchmarks.loops import ALONE, AS_FAST_AS_IT_GOES, OPEN
+from benchmarks.peer_runs import DRIVERS
 from benchmarks.report.runs import IN_PROCESS, OURS, Row, Rows, groups, median, select, short, tell_variant
 from benchmarks.together import ALONE as BY_ITSELF
 from benchmarks.together import TOGETHER
@@ -26,11 +27,11 @@ def find_share_of_limit(rows: Rows) -> float | None:
     return median(ours, "requests_per_s") / median(limit, "requests_per_s") if ours and limit else None
 
 
-def find_best_peer(rows: Rows) -> tuple[str, float] | None:
-    """Of the peers with the same model file, under ab: the fastest, and how many times faster Marina is."""
-    ab = [row for row in rows if row.get("driver", "ab") == "ab"]
-    ours = select(ab, server=OURS)
-    same = [row for row in ab if row["server"] not in (OURS, IN_PROCESS) and row.get("runtime") != "torchscript"]
+def find_best_peer(rows: Rows, driver: str = "ab") -> tuple[str, float] | None:
+    """Of the peers with the same model file, under that driver: the fastest, and how many times faster Marina is."""
+    driven = [row for row in rows if row.get("driver", "ab") == driver]
+    ours = select(driven, server=OURS)
+    same = [row for row in driven if row["server"] not in (OURS, IN_PROCESS) and row.get("runtime") != "torchscript"]
     best = fastest(same, "server")
     return (best[0]["server"], median(ours, "requests_per_s") / best[1]) if ours and best else None
 
@@ -158,10 +159,11 @@ def tell_tuner(rows: Rows) -> list[Finding]:
 
 
 def tell_peers(rows: Rows) -> list[Finding]:
-    best = find_best_peer(rows)
-    if best is None:
-        return []
-    ours = select(rows, server=OURS)[0]
-    return [
-        (f"ResNet18 {tell_variant(ours)}, beside {best[0]}, the best peer with the same file", f"{best[1]:.2f} times")
-    ]
+    found = []
+    for driver in DRIVERS:
+        best = find_best_peer(rows, driver)
+        if best is not None:
+            told = tell_variant(select(rows, server=OURS)[0])
+            title = f"ResNet18 {told}, under {driver}, beside {best[0]}, the best peer with the same file"
+            found.append((title, f"{best[1]:.2f} times"))
+    return found

@@ -54,6 +54,7 @@ FILES: dict[str, list[Row]] = {
         row(driver="ab", server_version="", requests_per_s=106),
         row(driver="ab", server="litserve", requests_per_s=100),
         row(driver="ab", server="fastapi", requests_per_s=90),
+        row(driver="locust", server_version="", requests_per_s=100),
         row(driver="locust", server="fastapi", requests_per_s=400),
         {**TORCHSERVE, "driver": "ab", "requests_per_s": 500},  # another model file
     ],
@@ -116,6 +117,7 @@ def test_figures_are_ratios_within_one_run() -> None:
     assert find_share_of_limit(texts(*FILES["resnet18-ab.csv"])) == pytest.approx(100 / 110)
     assert PICTURES.comparisons[0].ratio(texts(*FILES["resnet18-ab.csv"])) == pytest.approx(5)
     assert find_best_peer(texts(*FILES["peers.csv"])) == ("litserve", pytest.approx(1.06))
+    assert find_best_peer(texts(*FILES["peers.csv"]), "locust") == ("fastapi", pytest.approx(0.25))
     assert find_p99_at_half(texts(*FILES["latency.csv"])) == 55
     assert find_cost_alone(texts(*FILES["latency.csv"])) == pytest.approx(4.5)
     assert find_sum_together(texts(*FILES["together.csv"])) == pytest.approx(0.9)
@@ -164,7 +166,9 @@ def test_every_aim_is_told_with_what_was_reached(root: Path) -> None:
     for title in ("Ants and bees behind each server", "Waiting for an answer: resnet18, int8 in openvino", "The tuner"):
         assert f"## {title}" in page
     assert "plots/peers.svg" in page
-    assert "litserve, the best peer with the same file | 1.06 times" in (root / "README.md").read_text()
+    readme = (root / "README.md").read_text()
+    assert "under ab, beside litserve, the best peer with the same file | 1.06 times" in readme
+    assert "under locust, beside fastapi, the best peer with the same file | 0.25 times" in readme
 
 
 def test_without_rows_the_pages_say_nothing(root: Path) -> None:

@@ -16,6 +16,7 @@ from benchmarks.gpu import measure_gpu, name_card
 from benchmarks.limit import WAYS, Window
 from handlers.runtime import load_model
 from marina.archive import build_archive, handler_settings
+from marina.errors import MarinaError
 from marina.model_config import read_model_config
 from marina.settings_text import change_settings
 from marina.tracing import trace_modules
@@ -35,6 +36,15 @@ def test_the_torchscript_variant_gives_the_same_answers(tmp_path: Path) -> None:
     assert "weights.safetensors" not in read_archive(path)
     for (name, expected), (_, answer) in zip(onnx_answers, torch_answers, strict=True):
         assert json.loads(answer) == pytest.approx(json.loads(expected), abs=1e-3), name
+
+
+def test_a_wrong_name_of_the_module_is_told_in_a_sentence(tmp_path: Path) -> None:
+    folder = shutil.copytree(MODELS / "resnet18", tmp_path / "resnet18", ignore=shutil.ignore_patterns("__pycache__"))
+    config = folder / "model-config.yaml"
+    for name in ("models.resnet18.nowhere:load", "models.resnet18.model:nothing"):
+        config.write_text(change_settings(config.read_text(), {"archive.module": name}))
+        with pytest.raises(MarinaError, match=f"archive.module '{name}' can't be loaded"):
+            build_archive(folder, tmp_path / "out", "torchscript")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "ner", "readability", "handwriting"])
