@@ -20,7 +20,7 @@ from benchmarks.report.findings import (
     find_sum_together,
     select_wanted,
 )
-from benchmarks.report.runs import Rows, median, select, short
+from benchmarks.report.runs import Rows, median, select, tell_number
 from benchmarks.tuner import BESIDE_GRID
 
 MODELS = {"resnet18": "top-1", "ner": "F1", "readability": "RMSE", "handwriting": "top-1"}
@@ -62,11 +62,6 @@ class Aim:
         asked = f"{'at least' if self.is_least else 'at most'} {tell_number(self.bound)}{self.unit}"
         verdict = "reached" if self.is_reached(figure) else "**not reached**"
         return f"| {self.title} | {asked} | {tell_number(figure)}{self.unit} | {verdict} | {rows[0]['run']} |"
-
-
-def tell_number(figure: float) -> str:
-    """Two decimals below ten, where a hundredth counts; as ``short`` above."""
-    return f"{figure:.3f}".rstrip("0").rstrip(".") if abs(figure) < 10 else short(figure).removesuffix(".0")
 
 
 def compare(comparison: Comparison, rows: Rows) -> float | None:

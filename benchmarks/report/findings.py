@@ -6,7 +6,7 @@ from benchmarks.latency import HANDLER_ALONE
 from benchmarks.limit import WAYS
 from benchmarks.loops import ALONE, AS_FAST_AS_IT_GOES, OPEN
 from benchmarks.peer_runs import DRIVERS
-from benchmarks.report.runs import IN_PROCESS, OURS, Row, Rows, groups, median, select, short, tell_variant
+from benchmarks.report.runs import IN_PROCESS, OURS, Row, Rows, groups, median, select, short, tell_number, tell_variant
 from benchmarks.together import ALONE as BY_ITSELF
 from benchmarks.together import TOGETHER
 from benchmarks.tuner import BESIDE_GRID, CHOSEN
@@ -159,11 +159,12 @@ def tell_tuner(rows: Rows) -> list[Finding]:
 
 
 def tell_peers(rows: Rows) -> list[Finding]:
+    """With as many decimals as the table of aims has, so that both say the same."""
     found = []
     for driver in DRIVERS:
         best = find_best_peer(rows, driver)
         if best is not None:
             told = tell_variant(select(rows, server=OURS)[0])
             title = f"ResNet18 {told}, under {driver}, beside {best[0]}, the best peer with the same file"
-            found.append((title, f"{best[1]:.2f} times"))
+            found.append((title, f"{tell_number(best[1])} times"))
     return found

@@ -85,6 +85,11 @@ def short(figure: float) -> str:
     return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.1f}"
 
 
+def tell_number(figure: float) -> str:
+    """Two decimals below ten, where a hundredth counts; as ``short`` above."""
+    return f"{figure:.3f}".rstrip("0").rstrip(".") if abs(figure) < 10 else short(figure).removesuffix(".0")
+
+
 def enumerate_names(names: list[str]) -> str:
     """One, two and three."""
     return " and ".join([", ".join(names[:-1]), *names[-1:]] if names[1:] else names)
