@@ -193,13 +193,28 @@ def serve(
         str, typer.Option(help="Address of the front door; 0.0.0.0 opens it to the network.")
     ] = "127.0.0.1",
     port: Port = 8000,
-    inference_port: Annotated[int, typer.Option(help="The model server's, on loopback; 0 takes any free one.")] = 8080,
-    management_port: Annotated[int, typer.Option(help="TorchServe's, for management.")] = 8081,
-    metrics_port: Annotated[int, typer.Option(help="TorchServe's, for metrics.")] = 8082,
+    inference_port: Annotated[
+        int, typer.Option(help="The model server's, with --no-door; 0 takes any free one.")
+    ] = 8080,
+    management_port: Annotated[int, typer.Option(help="TorchServe's management, on loopback.")] = 8081,
+    metrics_port: Annotated[int, typer.Option(help="TorchServe's metrics, on loopback.")] = 8082,
     door: Annotated[bool, typer.Option(help="Put nginx, the page and the limits in front.")] = True,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A host name to serve beside loopback's; *.example.com for all below. May be given again."),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A site whose pages may ask (CORS), as https://app.example; * for all. May be given again."),
+    ] = None,
+    upload_timeout: Annotated[
+        int, typer.Option(min=1, help="Seconds in which the whole body of a request has to arrive.")
+    ] = 60,
     store: Store = MODEL_STORE,
 ) -> None:
     """Serve archives until Ctrl-C or SIGTERM."""
+    from marina.nginx import Access
+    from marina.ports import is_loopback
     from marina.serve import serve as serve_archives
     from marina.server import ServeOptions
 
@@ -220,6 +235,8 @@ def serve(
             metrics_port,
             workers,
             door,
+            Access(not is_loopback(host), allow_host or [], allow_origin or []),
+            upload_timeout,
         ),
         console,
     )

@@ -2,24 +2,27 @@
 
 import re
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import httpx
 
 from marina.catalog import ServedArchive
 from marina.errors import MarinaError
 from marina.model_server import ModelServer, max_request_bytes, most_large_bodies
-from marina.nginx import Nginx, bracket
+from marina.nginx import Access, Nginx, bracket
 from marina.places import FRONTEND
-from marina.run_folder import Ports
-from marina.torchserve import TorchServe
+from marina.run_folder import Ports, private_folder
 
 READY = "ready.json"
-OPEN = "open"
+CONTROL_FOLDER = "control"
+CONTROL_TIMEOUT_S = 10
 
 
 class Door(Nginx):
-    """nginx in front of one model server."""
+    """nginx in front of one model server. It is closed until ``open`` is called: predictions get 503."""
 
     template = "marina.conf.j2"
 
@@ -29,34 +32,63 @@ class Door(Nginx):
         host: str,
         ports: Ports,
         archives: Sequence[ServedArchive],
-        deadline_s: int,
-        server: type[ModelServer] = TorchServe,
+        server: ModelServer,
+        access: Access = Access(),  # noqa: B008 (frozen)
+        upload_timeout_s: int = 60,
     ):
+        deadlines = {archive.name: int(archive.server["responseTimeout"]) for archive in archives}
+        super().__init__(run, max(deadlines.values()), access, upload_timeout_s)
         predictions = list_predictions(archives, server.takes_versions)
-        super().__init__(run, deadline_s)
+        self.control = private_folder(run / CONTROL_FOLDER) / "nginx.sock"
+        self.tokens: dict[str, str] = {}  # what nginx is to know, by its key in lua/control.lua
         self.values: dict[str, Any] = {
             "host": bracket(host),
             "ports": ports,
             "predictions": predictions,
             "addresses": "|".join(map(re.escape, predictions)),
+            "deadlines": {target: deadlines[target.partition("/")[0]] for target in sorted(set(predictions.values()))},
             "max_request_bytes": max_request_bytes(archives),
             "most_large_bodies": most_large_bodies(archives),
-            "deadline_s": deadline_s,
-            "takes_headers": server.takes_headers,
+            "control": self.control,
+            "inference": server.address("inference"),
+            "management": server.address("management") if ports.management else "",
+            "metrics": server.address("metrics") if ports.metrics else "",
         }
         shutil.copytree(FRONTEND, run / "public", dirs_exist_ok=True)
 
-    def configure(self, authorization: str) -> None:
-        """Writes nginx's configuration with the header Authorization that the server wants now, if it wants one."""
-        self.write(**self.values, authorization=authorization)
+    def start(self, output: int | IO[str]) -> None:
+        """Starts nginx, and tells it what an nginx before it knew. Raises MarinaError where it does not answer."""
+        self.control.unlink(missing_ok=True)  # nginx leaves it behind when it is killed
+        self.write(**self.values, tokens=self.tokens)
+        super().start(output)
+        deadline = time.monotonic() + CONTROL_TIMEOUT_S
+        while not self.control.is_socket():
+            if not self.is_alive() or time.monotonic() > deadline:
+                raise MarinaError("nginx does not start; its output is above")
+            time.sleep(0.01)
 
-    def set_open(self, is_open: bool) -> None:
-        """Whether predictions reach the server; else they are answered with 503."""
-        flag = self.run / OPEN
-        if is_open:
-            flag.touch()
-        else:
-            flag.unlink(missing_ok=True)
+    def open(self, authorization: str, management: str = "") -> None:
+        """Lets predictions through, with the header Authorization that the model server wants now, if it wants one."""
+        self.tokens = {"management": management, "authorization": authorization}
+        if self.is_alive():
+            for key, token in self.tokens.items():
+                self.tell("POST", key, token)
+
+    def close(self) -> None:
+        """Has predictions answered with 503."""
+        self.tokens = {}
+        if self.is_alive():
+            self.tell("DELETE", "authorization")
+
+    def tell(self, method: str, key: str, token: str = "") -> None:
+        """Raises MarinaError where nginx does not take it."""
+        try:
+            with httpx.Client(
+                transport=httpx.HTTPTransport(uds=str(self.control)), timeout=CONTROL_TIMEOUT_S
+            ) as client:
+                client.request(method, f"http://nginx/{key}", content=token).raise_for_status()
+        except httpx.HTTPError as error:
+            raise MarinaError("nginx does not answer on its control socket") from error
 
     def set_ready(self, ready: bool) -> None:
         """What /ping answers from now on."""

@@ -11,10 +11,10 @@ import psutil
 
 from marina.errors import MarinaError
 from marina.processes import is_alive
-from marina.run_folder import SERVER_FOLDER, Ports, RunState
+from marina.run_folder import SERVER_FOLDER, SOCKET_FOLDER, Ports, RunState
 
 KEY_FILE = "key_file.json"  # TorchServe's own name for the file of its tokens
-SOCKET = "management.sock"  # that MMS listens on
+SOCKET = "management.sock"  # the servers' own, in different folders
 TIMEOUT = httpx.Timeout(10, connect=2)
 
 
@@ -26,21 +26,29 @@ def read_keys(folder: Path) -> dict[str, str]:
 
 def connect(run: Path, state: RunState) -> "Management":
     """The management API of a server that runs. Raises OSError and ValueError while it starts."""
-    folder = run / SERVER_FOLDER
-    return torchserve_management(folder, state.ports) if state.server == "torchserve" else mms_management(folder)
+    folder, sockets = run / SERVER_FOLDER, run / SOCKET_FOLDER
+    if state.server != "torchserve":
+        return mms_management(folder)
+    return torchserve_management(folder, state.ports, sockets if sockets.is_dir() else None)
 
 
-def torchserve_management(folder: Path, ports: Ports) -> "Management":
-    """TorchServe's, on loopback, with its token. Raises OSError and ValueError while it starts."""
+def torchserve_management(folder: Path, ports: Ports, sockets: Path | None) -> "Management":
+    """TorchServe's, on a socket or on loopback, with its token. Raises OSError and ValueError while it starts."""
     headers = {"Authorization": f"Bearer {read_keys(folder)['management']}"}
+    if sockets:
+        return Management("TorchServe", socket_client(sockets / SOCKET, headers))
     address = f"http://127.0.0.1:{ports.management}"
     return Management("TorchServe", httpx.Client(base_url=address, headers=headers, timeout=TIMEOUT, trust_env=False))
 
 
 def mms_management(folder: Path) -> "Management":
     """MMS's, on a socket that only this user reaches."""
-    transport = httpx.HTTPTransport(uds=str(folder / SOCKET))
-    return Management("MMS", httpx.Client(base_url="http://mms", transport=transport, timeout=TIMEOUT))
+    return Management("MMS", socket_client(folder / SOCKET))
+
+
+def socket_client(socket: Path, headers: Mapping[str, str] | None = None) -> httpx.Client:
+    transport = httpx.HTTPTransport(uds=str(socket))
+    return httpx.Client(base_url="http://localhost", headers=headers, transport=transport, timeout=TIMEOUT)
 
 
 class WorkerCount(NamedTuple):

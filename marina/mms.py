@@ -24,8 +24,8 @@ class Mms(ModelServer):
     properties = "mms.properties"
     takes_versions = False
     listens = ("inference",)
+    ports_with_nginx = ()
     highest_port = 2**15 - 1  # it reads the number into a Java short
-    takes_headers = False
 
     def forget(self) -> None:
         self.parents: dict[str, psutil.Process] = {}  # by model: what its workers are forked from

@@ -20,9 +20,11 @@ from marina.catalog import ServedArchive
 from marina.errors import MarinaError
 from marina.java import find_java
 from marina.management import Management
+from marina.nginx import nginx_user
 from marina.places import CONFIG
+from marina.ports import LOOPBACK
 from marina.processes import start_child, stop_child
-from marina.run_folder import SERVER_FOLDER, Ports, write_config
+from marina.run_folder import SERVER_FOLDER, SOCKET_FOLDER, Ports, private_folder, write_config
 
 STOP_TIMEOUT_S = 20
 # How lines begin that look like faults and are none: Java's own warnings about the server's libraries, a GPU that is
@@ -31,6 +33,7 @@ NOISE = ("WARNING: ", "nvidia-smi not available", "Model server started", "\n")
 # The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
 HEAP_MB = (256, 2048)
 HEAP_SHARE = 4
+SOCKETS = ("inference", "management", "metrics")
 LEAST_RESPONSE = 6553500  # TorchServe's and MMS's own default
 BYTES_OF_AN_ENTITY = 128  # in JSON, with a long type and every digit of its places
 # The server keeps a body about three times (as received, as a request, as a message to the worker), and something else.
@@ -49,8 +52,8 @@ class ModelServer:
     options: ClassVar[Sequence[str]] = ()  # more of its command line
     properties: ClassVar[str]  # its configuration, rendered from config/<properties>.j2
     takes_versions: ClassVar[bool]  # whether an address may name a model's version
-    takes_headers: ClassVar[bool] = True  # whether a worker's headers reach the client as such
-    listens: ClassVar[Sequence[str]]  # its ports, as marina.run_folder.Ports names them
+    listens: ClassVar[Sequence[str]]  # its TCP ports without nginx, as marina.run_folder.Ports names them
+    ports_with_nginx: ClassVar[Sequence[str]]  # those that it or nginx has otherwise, beside the door
     highest_port: ClassVar[int] = 65535
 
     def __init__(
@@ -60,9 +63,13 @@ class ModelServer:
         archives: Sequence[ServedArchive],
         workers: dict[str, int],
         python: str = sys.executable,
+        behind_nginx: bool = True,
     ):
         self.python = python  # of the environment that the server is installed in, and its workers run in
         self.folder = run / SERVER_FOLDER
+        self.sockets: Path | None = None  # nginx reaches the server there
+        if behind_nginx:
+            self.sockets = private_folder(run / SOCKET_FOLDER, nginx_user())
         self.temporary = run / "tmp"
         self.ports = ports
         self.archives = archives
@@ -78,6 +85,7 @@ class ModelServer:
             self.folder / self.properties,
             CONFIG / f"{self.properties}.j2",
             ports=self.ports,
+            addresses={use: self.address(use) for use in SOCKETS},
             folder=self.folder,
             model_store=self.archives[0].path.parent,
             archives=[archive.path.name for archive in self.archives],
@@ -88,6 +96,18 @@ class ModelServer:
         )
         self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
         threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()
+
+    def address(self, use: str) -> str:
+        """Where the server listens for "inference", "management" or "metrics", as its own configuration says it."""
+        if self.sockets is None:
+            return f"http://{LOOPBACK}:{getattr(self.ports, use)}"
+        return f"unix:{self.sockets / use}.sock"
+
+    def share_sockets(self) -> None:
+        """Lets nginx's user write to the sockets; who may enter their folder is decided by the folder."""
+        if self.sockets is not None:
+            for socket in self.sockets.iterdir():
+                socket.chmod(0o666)
 
     def forget(self) -> None:
         """Removes what a server before this one left in the folder, and would be taken for this one's."""
@@ -102,6 +122,10 @@ class ModelServer:
 
     def authorization(self) -> str:
         """The header's value that the server wants with a prediction; nothing where it wants none."""
+        return ""
+
+    def management_authorization(self) -> str:
+        """The same for management over nginx; nothing where there is none."""
         return ""
 
     def register(self, management: Management, timeout_s: float) -> None:
@@ -176,6 +200,7 @@ class ModelServer:
                 # TorchServe starts the number in the archive's model-config.yaml, whatever its own settings say.
                 for name, count in self.workers.items():
                     management.scale(name, count, timeout_s)
+                self.share_sockets()
                 return management
             time.sleep(0.1)
         raise MarinaError(f"{self.title} was not ready within {timeout_s:.0f} s; its output is above")

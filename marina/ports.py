@@ -1,6 +1,7 @@
 """Ports that are free, and a clear word where one is not."""
 
 import errno
+import ipaddress
 import os
 import random
 import socket
@@ -11,7 +12,17 @@ from marina.errors import MarinaError
 
 LOOPBACK = "127.0.0.1"
 MOST = 65535
-LOWEST = 10_000  # of those that are tried where the system's choice would be too high
+# Free ports are chosen below those that Linux gives to outgoing connections (32768 and up), which may take one of them
+# before the server, a Java that takes seconds to start, listens on it.
+FREE = range(10_000, 32_768)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> dict[str, int]:
@@ -38,11 +49,11 @@ def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> d
 
 
 def bind(probe: socket.socket, host: str, port: int, highest: int) -> None:
-    """Binds to the port; for 0 to any, at most ``highest``. Raises OSError."""
-    if port or highest == MOST:
+    """Binds to the port; for 0 to any that is free, at most ``highest``. Raises OSError."""
+    if port:
         probe.bind((host, port))
         return
-    for number in random.sample(range(LOWEST, highest + 1), 100):
+    for number in random.sample(range(FREE.start, min(FREE.stop, highest + 1)), 100):
         try:
             probe.bind((host, number))
         except OSError:

@@ -4,6 +4,7 @@ Each replica is a `marina serve` of its own, with its own door, watched by itsel
 again when they are gone, and restarted one after another when that is asked.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -22,17 +23,18 @@ from rich.console import Console
 from handlers.threads import CORES_VARIABLE, available_cores
 from marina.catalog import ServedArchive
 from marina.errors import MarinaError
-from marina.model_server import max_request_bytes
-from marina.nginx import Nginx, bracket
-from marina.places import ROOT
+from marina.model_server import max_request_bytes, most_large_bodies
+from marina.nginx import MODULES, Access, Nginx, bracket, common_values
+from marina.places import NGINX, ROOT
 from marina.ports import LOOPBACK, claim_ports
 from marina.processes import reap_orphans, start_child, stop_child
-from marina.run_folder import FrontState, is_front, read_front, read_pid, read_state, write_front
-from marina.server import LAST_LINE, ServeOptions, describe_call
+from marina.run_folder import FrontState, is_front, read_front, read_pid, read_state, render, write_front
+from marina.server import LAST_LINE, UPLOAD_TIMEOUT_S, ServeOptions, describe_call
 
 WATCH_EVERY_S = 0.5
 SETTLE_S = 2  # until nginx, which leaves a replica out for a second, asks the one that came back
 START_TIMEOUT_S = 60  # of what is started beside the models
+IMAGE_LUA = Path("/srv/marina/deploy/nginx/lua")  # as Dockerfile.cpu lays it
 STOP_TIMEOUT_S = 30  # of a replica's own processes, beside its deadline
 
 
@@ -41,15 +43,29 @@ class Front(Nginx):
 
     template = "replicas.conf.j2"
 
-    def configure(self, listen: str, addresses: Sequence[str], max_request_bytes: int, resolver: str = "") -> None:
-        """Writes the configuration. ``addresses`` are host:port; with a resolver, a host may have several addresses."""
+    def configure(
+        self,
+        listen: str,
+        addresses: Sequence[str],
+        max_request_bytes: int,
+        most_large_bodies: int,
+    ) -> None:
+        """Writes the configuration. ``addresses`` are host:port."""
         self.write(
             listen=listen,
             addresses=addresses,
             max_request_bytes=max_request_bytes,
-            resolver=resolver,
-            deadline_s=self.drain_s,
+            most_large_bodies=most_large_bodies,
+            resolver="",
         )
+
+
+def render_compose() -> str:
+    """The configuration of the load balancer in compose.yaml, which Docker resolves the replicas for."""
+    values = json.loads((NGINX.parent / "compose" / "front.json").read_text())
+    modules = [f"/usr/lib/nginx/modules/{name}" for name in MODULES]
+    common = common_values(Path("/tmp"), Access(is_exposed=True), UPLOAD_TIMEOUT_S, 16384, modules, IMAGE_LUA)  # noqa: S108
+    return render(NGINX / Front.template, **common, user="", **values)
 
 
 def serve_command(options: ServeOptions) -> list[str]:
@@ -139,7 +155,7 @@ class Replicas:
         self.ports = list(claim_ports({f"replica {n}": (0, LOOPBACK) for n in range(options.replicas)}).values())
         command, cores = serve_command(options), max(1, available_cores() // options.replicas)
         self.replicas = [Replica(number, command, each, cores) for number, each in enumerate(self.ports, 1)]
-        self.front = Front(run, self.deadline_s)
+        self.front = Front(run, self.deadline_s, options.access, options.upload_timeout_s)
         self.state = FrontState(self.ports)
         self.is_asked_to_restart = False
 
@@ -148,7 +164,10 @@ class Replicas:
         names = ", ".join(archive.name for archive in self.archives)
         self.console.print(f"Starting {len(self.replicas)} replicas of {names} ...")
         self.front.configure(
-            self.listen, [f"{LOOPBACK}:{port}" for port in self.ports], max_request_bytes(self.archives)
+            self.listen,
+            [f"{LOOPBACK}:{port}" for port in self.ports],
+            max_request_bytes(self.archives),
+            most_large_bodies(self.archives) * len(self.replicas),
         )
         for replica in self.replicas:
             replica.start(sys.stderr)

@@ -17,14 +17,18 @@ from marina.errors import MarinaError
 STATE_FILE = "state.json"
 FRONT_FILE = "front.json"  # in the place of state.json, where the server is a front of others
 SERVER_FOLDER = "server"  # the model server's own files: its configuration, its keys
+SOCKET_FOLDER = "sockets"  # what the model server listens on, for nginx
 
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports; ``door`` is nginx's, the others are the model server's on loopback, as far as it has them."""
+    """TCP ports, as far as there are any: ``door``, ``management`` and ``metrics`` are nginx's, where it runs.
+
+    The model server then listens on Unix sockets instead, but for its two for gRPC.
+    """
 
     door: int
-    inference: int
+    inference: int = 0
     management: int = 0
     metrics: int = 0
     grpc_inference: int = 0
@@ -73,6 +77,14 @@ def create_run_folder(port: int) -> Path:
     (folder / "public").mkdir()
     (folder / SERVER_FOLDER).mkdir(mode=0o700)
     return folder
+
+
+def private_folder(path: Path, owner: int | None = None) -> Path:
+    """A new folder that one user alone can enter: this one, or ``owner`` (a user id)."""
+    path.mkdir(mode=0o700)
+    if owner is not None:
+        os.chown(path, owner, -1)
+    return path
 
 
 def remove_run_folder(folder: Path) -> None:

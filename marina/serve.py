@@ -93,6 +93,7 @@ def choose_ports(options: ServeOptions) -> Ports:
     }
     server = SERVERS[options.server]
     uses = ["door"] if options.door else []
-    uses += server.listens if options.replicas == 1 else []
+    if options.replicas == 1:
+        uses += server.ports_with_nginx if options.door else server.listens
     claimed = claim_ports({use: asked[use] for use in uses}, server.highest_port)
-    return Ports(**{"door": claimed.get("inference", 0), "inference": 0, **claimed})
+    return Ports(**{"door": claimed.get("inference", 0), **claimed})

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from marina.door import Door
 from marina.errors import MarinaError
 from marina.mms import Mms
 from marina.model_server import ModelServer
-from marina.nginx import bracket
+from marina.nginx import Access, bracket
 from marina.processes import reap_orphans
 from marina.run_folder import Ports, RunState, write_private, write_state
 from marina.torchserve import TorchServe
@@ -25,6 +25,7 @@ WATCH_EVERY_S = 0.5
 GIVE_UP_AFTER_S = 60
 RESTART_PAUSE_S = 1
 LONGEST_PAUSE_S = 30
+UPLOAD_TIMEOUT_S = 60  # a body of the largest size at 2 Mbit/s
 ANY_IPV4 = "0.0.0.0"  # noqa: S104 (bound only where the user asks for it)
 EXAMPLES = {"image": "photo.jpg", "text": "text.txt"}  # what a user may have to send
 HEADER_FILE = "authorization"
@@ -48,6 +49,8 @@ class ServeOptions:
     metrics_port: int
     workers: int | None  # of each model, instead of its minWorkers
     door: bool
+    access: Access = field(default_factory=Access)
+    upload_timeout_s: int = UPLOAD_TIMEOUT_S  # in which the whole body of a request has to arrive
 
     def address(self, port: int) -> str:
         """Where this machine itself reaches the door."""
@@ -80,12 +83,13 @@ class Server:
         self.run = run
         self.console = console
         workers = {archive.name: options.workers or archive.server["minWorkers"] for archive in archives}
-        self.model_server = SERVERS[options.server](run, ports, archives, workers, options.python)
+        self.model_server = SERVERS[options.server](run, ports, archives, workers, options.python, options.door)
         self.start_timeout_s = max(archive.server["startupTimeout"] for archive in archives) + 30
-        deadline_s = max(archive.server["responseTimeout"] for archive in archives)
         self.door = None
         if options.door:
-            self.door = Door(run, options.host, ports, archives, deadline_s, type(self.model_server))
+            self.door = Door(
+                run, options.host, ports, archives, self.model_server, options.access, options.upload_timeout_s
+            )
 
     def start(self) -> None:
         self.console.print(f"Starting {', '.join(archive.name for archive in self.archives)} ...")
@@ -103,8 +107,7 @@ class Server:
         write_private(self.run / HEADER_FILE, f"Authorization: {authorization}\n")
         write_state(self.run, self.state())
         if self.door:
-            self.door.configure(authorization)
-            self.door.set_open(True)
+            self.door.open(authorization, self.model_server.management_authorization())
             self.door.set_ready(True)
 
     def state(self) -> RunState:
@@ -180,7 +183,7 @@ class Server:
 
     def restart_model_server(self) -> None:
         if self.door:
-            self.door.set_open(False)  # a new server wants a new token, and does not have its workers at once
+            self.door.close()  # a new server wants a new token, and does not have its workers at once
         self.model_server.stop()
         try:
             self.start_model_server()

@@ -19,6 +19,7 @@ class TorchServe(ModelServer):
     properties = "torchserve.properties"
     takes_versions = True
     listens = ("inference", "management", "metrics", "grpc_inference", "grpc_management")
+    ports_with_nginx = ("management", "metrics", "grpc_inference", "grpc_management")
     model_api = False  # whether models can be registered while it runs
 
     def forget(self) -> None:
@@ -36,9 +37,12 @@ class TorchServe(ModelServer):
     def connect(self) -> Management | None:
         """The management API, once the server has written its keys."""
         try:
-            return torchserve_management(self.folder, self.ports)
+            return torchserve_management(self.folder, self.ports, self.sockets)
         except (OSError, ValueError, KeyError):
             return None
 
     def authorization(self) -> str:
         return f"Bearer {read_keys(self.folder)['inference']}"
+
+    def management_authorization(self) -> str:
+        return f"Bearer {read_keys(self.folder)['management']}"

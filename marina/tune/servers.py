@@ -122,11 +122,10 @@ class LiveServer:
         self.stack.callback(self.management.client.close)
         self.wait_workers(slot, setting.workers)
         archives = [each.archive for each in self.slots]
-        self.door = Door(run, LOOPBACK, ports, archives, build.served.server["responseTimeout"])
+        self.door = Door(run, LOOPBACK, ports, archives, self.torchserve)
         self.address = f"http://{LOOPBACK}:{ports.door}"
         self.stack.callback(self.door.stop)
-        self.door.configure(self.torchserve.authorization())
-        self.door.set_open(True)
+        self.door.open(self.torchserve.authorization())
         self.door.set_ready(True)
         self.door.start(sys.stderr.fileno())
         self.door.wait_answering(self.address)

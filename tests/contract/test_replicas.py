@@ -1,6 +1,5 @@
 """Several replicas behind one nginx: requests are spread, and nobody notices one that is gone."""
 
-import json
 import os
 import signal
 import subprocess
@@ -15,9 +14,8 @@ import httpx
 import psutil
 import pytest
 
-from marina.nginx import ERRORS
+from marina.replicas import render_compose
 from marina.run_folder import read_front, read_state
-from marina.run_folder import render as render_template
 from tests.conftest import ROOT
 from tests.contract.test_serving import wait_until
 from tests.servers import RunningServer, marina, start_server
@@ -165,6 +163,4 @@ def test_one_server_is_not_restarted_without_a_gap(torchserve: RunningServer) ->
 
 def test_compose_has_the_same_front() -> None:
     """What compose mounts is this template, rendered for names that Docker resolves."""
-    values = json.loads((ROOT / "deploy/compose/front.json").read_text())
-    rendered = render_template(ROOT / "deploy/nginx/replicas.conf.j2", errors=ERRORS, user="", **values)
-    assert (ROOT / "deploy/compose/nginx.conf").read_text() == rendered
+    assert (ROOT / "deploy/compose/nginx.conf").read_text() == render_compose()
