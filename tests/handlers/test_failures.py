@@ -159,8 +159,8 @@ def test_the_guilty_cost_no_good_request_anything_and_few_calls(values: list[str
     handler = Judging()
     assert statuses_of(handler, values) == [200 if value == "good" else 500 for value in values]
     guilty = values.count("guilty")
-    own_example = 1 if guilty else 0
-    assert handler.calls <= 1 + own_example + (2 * guilty * (1 + math.log2(len(values) / guilty)) if guilty else 0)
+    own_example = 1 if guilty and len(values) > 1 else 0
+    assert handler.calls <= 1 + own_example + 2 * guilty * math.ceil(math.log2(len(values)))
 
 
 def test_a_broken_model_is_not_asked_again_and_again() -> None:
