@@ -167,8 +167,8 @@ class Handler:
         """An output or a RequestError for each input.
 
         If the batch fails, or memory runs out, each half of it is tried, until the guilty stand alone: k guilty among
-        n cost at most 2k * log2(n) more calls, log2(n) rounded up. A model that fails on its own example is asked no more, and
-        nothing is tried after the deadline.
+        n cost at most 2k * log2(n) more calls, log2(n) rounded up. A model that fails on its own example is asked no
+        more, and nothing is tried after the deadline.
         """
         outputs = attempt(lambda: self.call_model(inputs), self.failures)
         if not isinstance(outputs, RequestError):
