@@ -1,21 +1,19 @@
 """The batch loop: one ``handle`` for every task, in which one bad request costs its neighbours nothing."""
 
 import json
-import logging
 import os
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, ClassVar, Dict, List, Sequence, Tuple, Type
 
-from .errors import ModelError, RequestError
+from .deadlines import NO_DEADLINE, NO_TIME, Deadline
+from .errors import DeadlineExceeded, ModelError, RequestError
+from .failures import Failures, attempt
 from .payloads import Payload, read_payload
 from .replies import set_replies
 from .runtime import Model, load_model
 from .settings import Settings, read_settings
 from .threads import limit_library_threads, thread_share
-
-logger = logging.getLogger(__name__)
 
 
 class Handler:
@@ -24,6 +22,9 @@ class Handler:
     settings_type: Type[Settings] = Settings
     settings: Settings
     parts = 1
+    timeout_s = float("inf")  # the server's for a batch
+    deadline = NO_DEADLINE  # of the batch that is being answered
+    seconds_per_input = 0.0  # that the last call of the model took
     answer_schema: ClassVar[
         Dict[str, Any]
     ] = {}  # what ``postprocess`` gives, in JSON Schema 2020-12; this one is anything
@@ -45,13 +46,14 @@ class Handler:
 
         self.start(model_dir, settings, threads, load_file)
         for size in (1, settings.batch_size):
-            self.inference([self.example()] * size)
+            self.call_model([self.example()] * size)
 
     def start(self, model_dir: str, settings: Settings, threads: int, load_file: Callable[[str], Model]) -> None:
         """Makes ready to handle, without a warm-up; ``load_file`` gives the model in a file of the archive."""
         self.settings = settings
         self.threads = threads
         self.parts = settings.parts
+        self.timeout_s = settings.timeout_s
         self.pool = ThreadPoolExecutor(threads)
         self.ahead = ThreadPoolExecutor(1)  # computes a part of a batch while the next one is decoded
         self.counts: Dict[str, int] = {}
@@ -88,6 +90,20 @@ class Handler:
         """
         clock = Clock()
         self.counts = {}
+        self.failures = Failures()
+        self.deadline = Deadline(self.timeout_s)
+        answers = attempt(lambda: self.answer_batch(data, context, clock), self.failures)
+        self.deadline = NO_DEADLINE
+        if isinstance(answers, RequestError):  # of the loop itself; a server would answer it with 503 or 507
+            answers = [encode_error(answers)] * len(data)
+        self.failures.log([status for status, _ in answers])
+        report_counts(context, self.counts)
+        headers = {"Server-Timing": clock.server_timing(), "X-Batch-Size": str(len(data))}
+        set_replies(context, answers, headers)
+        return [body for _, body in answers]
+
+    def answer_batch(self, data: Sequence[Any], context: Any, clock: "Clock") -> List[Tuple[int, bytes]]:
+        """The status and the body of each request."""
         requests: List[Any] = []
         started = []
         for part in cut_evenly(len(data), self.parts):
@@ -100,10 +116,7 @@ class Handler:
         clock.lap("inference")
         answers = [self.answer(request, outputs.get(index)) for index, request in enumerate(requests)]
         clock.lap("postprocess")
-        report_counts(context, self.counts)
-        headers = {"Server-Timing": clock.server_timing(), "X-Batch-Size": str(len(data))}
-        set_replies(context, answers, headers)
-        return [body for _, body in answers]
+        return answers
 
     def count(self, **counts: int) -> None:
         """Adds to the counters that the server's /metrics shows after this batch."""
@@ -123,37 +136,78 @@ class Handler:
         """
 
         def preprocess_row(index: int) -> Any:
-            headers = context.request_processor[index].get_request_properties()
-            return attempt(lambda: self.preprocess(read_payload(data[index], headers)))
+            return attempt(lambda: self.preprocess(self.read(data[index], context, index)), self.failures)
 
         apply = self.pool.map if self.threads > 1 and len(part) > 1 else map
         return list(apply(preprocess_row, part))
 
-    def infer_all(self, inputs: Sequence[Any]) -> List[Any]:
-        """An output or a ModelError for each input.
+    def read(self, row: Any, context: Any, index: int) -> Payload:
+        """The payload of the request of that index. Raises RequestError, also where the batch has no time left."""
+        self.deadline.check("preprocess")
+        return read_payload(row, context.request_processor[index].get_request_properties())
 
-        Where the batch fails, or memory runs out, each half of it is tried, until the guilty stand alone.
+    def infer_all(self, inputs: Sequence[Any]) -> List[Any]:
+        """An output or a RequestError for each input: in one call, unless that would take more time than is left.
+
+        The first call is made even if one input seems to take too long; what comes after is only begun if it fits.
         """
-        if not inputs:
-            return []
-        outputs = attempt(lambda: match_length(self.inference(inputs), len(inputs)))
+        outputs: List[Any] = []
+        while len(outputs) < len(inputs):
+            rest = inputs[len(outputs) :]
+            count = self.count_in_time(len(rest)) or int(not outputs)
+            outputs += self.infer_halves(rest[:count]) if count else [DeadlineExceeded(NO_TIME)] * len(rest)
+        return outputs
+
+    def count_in_time(self, count: int) -> int:
+        """How many of ``count`` inputs the model can take in the time left, at the speed of its last call."""
+        left_s = max(0.0, self.deadline.left_s("inference"))
+        return count if count * self.seconds_per_input <= left_s else int(left_s / self.seconds_per_input)
+
+    def infer_halves(self, inputs: Sequence[Any], is_half: bool = False) -> List[Any]:
+        """An output or a RequestError for each input.
+
+        If the batch fails, or memory runs out, each half of it is tried, until the guilty stand alone: k guilty among
+        n cost at most 2k * log2(n) more calls, log2(n) rounded up. A model that fails on its own example is asked no
+        more, and nothing is tried after the deadline.
+        """
+        outputs = attempt(lambda: self.call_model(inputs), self.failures)
         if not isinstance(outputs, RequestError):
             good: List[Any] = outputs
             return good
-        if len(inputs) == 1:
-            return [outputs]
+        if len(inputs) == 1 or isinstance(outputs, DeadlineExceeded) or (not is_half and self.fails_on_example()):
+            return [outputs] * len(inputs)
         middle = len(inputs) // 2
-        return self.infer_all(inputs[:middle]) + self.infer_all(inputs[middle:])
+        return self.infer_halves(inputs[:middle], True) + self.infer_halves(inputs[middle:], True)
+
+    def call_model(self, inputs: Sequence[Any]) -> List[Any]:
+        """As many outputs as inputs, of one call. Raises DeadlineExceeded, and whatever ``inference`` raises."""
+        self.deadline.check("inference")
+        started = time.monotonic()
+        outputs = self.inference(inputs)
+        if len(outputs) != len(inputs):
+            raise ValueError("inference gave another number of outputs than it had inputs")
+        self.seconds_per_input = (time.monotonic() - started) / len(inputs)
+        return list(outputs)
+
+    def fails_on_example(self) -> bool:
+        """Whether the model now fails on what it was warmed up with: then it is the model, and no input is guilty."""
+        example = attempt(self.example)
+        if isinstance(example, RequestError):
+            return False
+        return isinstance(attempt(lambda: self.call_model([example])), ModelError)
 
     def answer(self, request: Any, output: Any) -> Tuple[int, bytes]:
         """The status and the body (bytes of strict JSON) for one request."""
         for result in (request, output):
             if isinstance(result, RequestError):
-                return result.status, encode_json(result.body())
-        body = attempt(lambda: encode_json(self.postprocess(output, request)))
-        if isinstance(body, RequestError):
-            return body.status, encode_json(body.body())
-        return 200, body
+                return encode_error(result)
+        body = attempt(lambda: self.encode_answer(request, output), self.failures)
+        return encode_error(body) if isinstance(body, RequestError) else (200, body)
+
+    def encode_answer(self, request: Any, output: Any) -> bytes:
+        """What ``postprocess`` makes of an output, in JSON. Raises DeadlineExceeded, and whatever that raises."""
+        self.deadline.check("postprocess")
+        return encode_json(self.postprocess(output, request))
 
 
 class Clock:
@@ -180,22 +234,6 @@ def cut_evenly(count: int, parts: int) -> List[range]:
     return [range(first, last) for first, last in zip(ends, ends[1:])]  # noqa: RUF007 (Python 3.6)
 
 
-def attempt(step: Callable[[], Any]) -> Any:
-    """What the step gives, or the RequestError that it ends with; any other exception becomes a ModelError."""
-    try:
-        return step()
-    except RequestError as error:
-        return error
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # whatever a model raises is its own fault; a panic in Rust is no Exception
-        # The message may hold a piece of the input, so only the type and the place are logged.
-        frames = traceback.extract_tb(error.__traceback__)
-        places = ["%s:%d" % (os.path.basename(frame.filename), frame.lineno or 0) for frame in frames]
-        logger.error("A step of the model raised %s at %s", type(error).__name__, " > ".join(places))
-        return ModelError("The model failed on this input.")
-
-
 def report_counts(context: Any, counts: Dict[str, int]) -> None:
     """Hands the batch's counters to the server, if it takes any."""
     metrics = getattr(context, "metrics", None)
@@ -204,10 +242,8 @@ def report_counts(context: Any, counts: Dict[str, int]) -> None:
             metrics.add_counter(name, value)
 
 
-def match_length(outputs: Sequence[Any], length: int) -> List[Any]:
-    if len(outputs) != length:
-        raise ValueError("inference gave another number of outputs than it had inputs")
-    return list(outputs)
+def encode_error(error: RequestError) -> Tuple[int, bytes]:
+    return error.status, encode_json(error.body())
 
 
 def encode_json(value: Any) -> bytes:

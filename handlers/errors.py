@@ -25,6 +25,10 @@ class MalformedJson(RequestError):
     """The body says it is JSON and is not."""
 
 
+class MalformedForm(RequestError):
+    """The body says it is a form and is not, or a part of it has no name."""
+
+
 class MalformedBase64(RequestError):
     """A field that must hold base64 holds something else."""
 

@@ -5,6 +5,8 @@ import os
 import sys
 from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from .payloads import SENT_TYPE
+
 
 class LocalRequest:
     """One request's headers going in, its status and headers coming out."""
@@ -71,10 +73,15 @@ def answer_pipe(handle: Callable[..., Any], model_dir: Any, model_name: str) -> 
         handle(None, context)
         write_rows(sink, [], [])
         for heads, contents in iter(lambda: read_rows(source), None):
-            context.request_processor = [LocalRequest(head["headers"]) for head in heads]
+            context.request_processor = [LocalRequest(as_sent(head["headers"])) for head in heads]
             bodies = handle([{"body": content} for content in contents], context)
             answers = [{"status": each.status, "headers": each.response_headers} for each in context.request_processor]
             write_rows(sink, answers, bodies)
+
+
+def as_sent(headers: Mapping[str, str]) -> Dict[str, str]:
+    """A request's headers with its content type where a proxy writes it: no server has parsed its form."""
+    return {SENT_TYPE if name.lower() == "content-type" else name: value for name, value in headers.items()}
 
 
 def read_rows(source: IO[bytes]) -> Optional[Tuple[List[Dict[str, Any]], List[bytes]]]:

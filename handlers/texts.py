@@ -1,13 +1,13 @@
 """Texts to windows of tokens, and windows through the model with little padding."""
 
 import os
-import time
 from bisect import bisect_left
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from .base import Handler
+from .deadlines import NO_TIME
 from .errors import DeadlineExceeded, UnusableInput
 from .payloads import Payload
 from .sentences import find_sentences
@@ -23,8 +23,6 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 MOST_PADDING = 0.08
 # Texts are computed in groups of about so many tokens, and the time is looked at between them.
 GROUP_TOKENS = 16384
-# Of the time that the server gives a worker for a batch, what inference may use before it starts on another group.
-SHARE_OF_TIME = 0.5
 
 
 class TextSettings(Settings):
@@ -113,16 +111,19 @@ class TextHandler(Handler):
 
         Short texts come first: where a batch holds more than its time allows, it is the longest that are not done.
         """
-        deadline = time.monotonic() + self.settings.timeout_s * SHARE_OF_TIME
         outputs: List[Any] = [None] * len(inputs)
         for group in group_texts([len(text.ids) for text in inputs]):
-            if time.monotonic() < deadline:
+            if self.deadline.left_s("inference") >= 0:
                 found: List[Any] = self.run_windows([inputs[index] for index in group])
             else:
-                found = [DeadlineExceeded("The texts of this batch were too long for its time.")] * len(group)
+                found = [DeadlineExceeded(NO_TIME)] * len(group)
             for index, output in zip(group, found):
                 outputs[index] = output
         return outputs
+
+    def count_in_time(self, count: int) -> int:
+        """All of them: ``inference`` looks at the time itself."""
+        return count
 
     def run_windows(self, texts: Sequence[Text]) -> List[List[Array]]:
         """What the model gives for each window of each text, not cut to the window's length."""

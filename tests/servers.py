@@ -48,7 +48,7 @@ class RunningServer:
         return connect(self.folder, self.state)
 
     def post(self, path: str, content: bytes, content_type: str = "") -> httpx.Response:
-        headers = {"Content-Type": content_type} if content_type else {}
+        headers = {"Content-Type": content_type.encode("latin-1")} if content_type else {}
         return httpx.post(self.url + path, content=content, headers=headers, timeout=60, trust_env=False)
 
     def post_together(self, path: str, requests: Sequence[tuple[bytes, str]]) -> list[httpx.Response]:

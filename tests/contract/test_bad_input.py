@@ -122,7 +122,8 @@ def test_no_address_leads_round_the_door(server: RunningServer, jpeg: bytes, pat
 def test_a_bad_form_is_answered_alone_and_not_logged(server: RunningServer, jpeg: bytes) -> None:
     for content_type in ("multipart/form-data; boundary=", "multipart/form-data"):
         response = server.predict("resnet18", b"secretword" + jpeg, content_type)
-        assert (response.status_code, response.json()["type"]) == (400, "BadRequest")
+        assert response.status_code == 400
+        assert response.json()["type"] in ("MalformedForm", "BadRequest")  # the handler's, the door's
     assert "secretword" not in "".join(server.lines)
 
 

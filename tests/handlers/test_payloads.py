@@ -2,6 +2,8 @@
 
 import base64
 import json
+import tracemalloc
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -15,8 +17,10 @@ from handlers.errors import (
     PayloadTooLarge,
     RequestError,
     UnsupportedType,
+    UnusableInput,
+    WrongEncoding,
 )
-from handlers.payloads import read_payload
+from handlers.payloads import SENT_TYPE, read_payload
 
 LIMIT = 1000
 
@@ -39,6 +43,21 @@ def test_every_way_in_gives_the_same_bytes(data: bytes) -> None:
     assert read({"body": {"image": text}}, json_header) == data  # a server that parses JSON itself
 
 
+@given(st.binary(min_size=1, max_size=LIMIT), st.booleans(), st.booleans())
+def test_base64_of_either_alphabet_with_or_without_padding_is_taken(data: bytes, urlsafe: bool, padded: bool) -> None:
+    text = (base64.urlsafe_b64encode if urlsafe else base64.b64encode)(data).decode()
+    body = json.dumps({"image": text if padded else text.rstrip("=")}).encode()
+    assert read({"body": body}, {"Content-Type": "application/json"}) == data
+
+
+@pytest.mark.parametrize(
+    "text", ["-+AA", "_/AA", "AA-A/AAA", "A", "AAAAA", "QQ=", "QQ===", "=", "====", "Q=Q=", "QQ==QQ=="]
+)
+def test_base64_of_mixed_alphabets_or_of_a_part_of_its_padding_is_not(text: str) -> None:
+    with pytest.raises(MalformedBase64):
+        read({"body": json.dumps({"image": text}).encode()}, {"Content-Type": "application/json"})
+
+
 @given(st.binary(min_size=LIMIT + 1, max_size=LIMIT + 50))
 def test_the_limit_holds_for_raw_bytes_and_for_base64(data: bytes) -> None:
     for row, headers in (
@@ -47,6 +66,121 @@ def test_the_limit_holds_for_raw_bytes_and_for_base64(data: bytes) -> None:
     ):
         with pytest.raises(PayloadTooLarge):
             read(row, headers)
+
+
+def text_of(body: object, content_type: str = "", part: str = "body", sent: bool = True) -> str:
+    """A text as a proxy hands it on, or as a server does that has read the request itself."""
+    headers: dict[str, object] = {SENT_TYPE if sent else "Content-Type": content_type} if content_type else {}
+    return read_payload({part: body}, headers).read_text("text", 10_000, 1000, 1)
+
+
+URLENCODED = "application/x-www-form-urlencoded"
+UNTYPED = ["", "application/octet-stream", URLENCODED, URLENCODED + "; charset=UTF-8"]
+
+
+@pytest.mark.parametrize("content_type", UNTYPED)
+@pytest.mark.parametrize("before", ["", "\ufeff", " \r\n"])
+def test_json_without_its_type_is_json(content_type: str, before: str) -> None:
+    """`curl -d '{"text": ...}'`, which calls it a form."""
+    assert text_of((before + '{"text": "Ada = {x}"}').encode(), content_type) == "Ada = {x}"
+    for body, error in (('{"texts": "Ada"}', MissingField), ("[1]", MissingField), ('{ "text": "Ad', MalformedJson)):
+        with pytest.raises(error):
+            text_of((before + body).encode(), content_type)
+
+
+@pytest.mark.parametrize("content_type", [*UNTYPED, "text/plain"])
+@pytest.mark.parametrize(
+    "text",
+    ["E=mc2 is known", "A plain sentence.", "[1] The first = 1.", "{sic} he said", "100%", "caf\u00e9=1", "a&b", "Ada"],
+)
+def test_a_sentence_is_a_sentence_whatever_its_type(content_type: str, text: str) -> None:
+    assert text_of(text.encode(), content_type) == text
+
+
+def test_a_text_that_says_so_is_a_text() -> None:
+    for text in ('{"text": "Ada"}', "text=Ada", "\ufeffAda"):
+        assert text_of(text.encode(), "text/plain; charset=utf-8") == text
+
+
+@given(st.text(min_size=1, max_size=80).filter(lambda text: not text.startswith(("{", "["))), st.booleans())
+def test_a_urlencoded_form_is_read_as_a_form(text: str, sent: bool) -> None:
+    """`requests.post(url, data={"text": ...})`, and a server that has parsed it."""
+    for field in ("text", "data"):
+        body = urlencode({"more": "1", field: text}).encode()
+        assert text_of(body, URLENCODED) == text
+    assert text_of(text.encode(), URLENCODED, "text", sent=False) == text
+    assert text_of(text, URLENCODED, "text", sent=False) == text
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("text=Ada&data=Ada", UnusableInput),
+        ("text=Ada&text=Ada", UnusableInput),
+        ("word=Ada", MissingField),
+        ("E=mc2", MissingField),
+        ("text=", EmptyBody),
+        ("text=%FF", WrongEncoding),
+        ("&".join(f"a{number}=1" for number in range(1000)), PayloadTooLarge),
+    ],
+)
+def test_a_urlencoded_form_without_one_input_is_refused(body: str, error: type[RequestError]) -> None:
+    with pytest.raises(error):
+        text_of(body.encode(), URLENCODED)
+
+
+def test_a_urlencoded_form_can_hold_json_or_base64() -> None:
+    assert text_of(urlencode({"data": '{"text": "Ada"}'}).encode(), URLENCODED) == "Ada"
+    data = bytes(range(256))
+    for field in ("image", "data"):
+        body = urlencode({field: base64.b64encode(data).decode()}).encode()
+        assert read({"body": body}, {SENT_TYPE: URLENCODED}) == data
+    assert read({"body": b"\xff\xd8\xff=&%"}, {SENT_TYPE: URLENCODED}) == b"\xff\xd8\xff=&%"
+
+
+def test_a_form_that_a_server_parsed_has_one_input() -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert read({"data": b"1", "retry": b"0"}, headers) == b"1"
+    with pytest.raises(UnusableInput):
+        read({"data": b"1", "body": b"1"}, headers)
+    with pytest.raises(MissingField):
+        read({"body": b"1"}, headers)
+
+
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8", "; charset=ascii", "; charset=iso-8859-1"])
+def test_a_byte_order_mark_is_no_json(charset: str) -> None:
+    def parse(body: bytes) -> object:
+        return read_payload({"body": body}, {"Content-Type": "application/json" + charset}).read_json("image/")
+
+    assert parse(b'{"a": 1}') == {"a": 1}
+    if "8859" not in charset:
+        assert parse(b'\xef\xbb\xbf{"a": "\xc3\xa9"}') == {"a": "\u00e9"}
+        with pytest.raises(EmptyBody):
+            parse(b"\xef\xbb\xbf ")
+        with pytest.raises(MalformedJson):
+            parse(b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}')
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec"), [("iso-8859-1", "latin-1"), ("windows-1252", "cp1252"), ("utf-16", "utf-16"), ("x", "utf-8")]
+)
+def test_json_in_another_encoding_is_told_so(charset: str, codec: str) -> None:
+    body = '{"text": "\u00e9"}'.encode(codec)
+    with pytest.raises(UnsupportedType, match="charset"):
+        text_of(body, f"application/json; charset={charset}")
+    if codec != "utf-8":
+        with pytest.raises(MalformedJson, match="UTF-8"):
+            text_of(body, "application/json")
+
+
+def test_base64_of_many_megabytes_costs_little_memory() -> None:
+    """White space between the letters is dropped without an object of each."""
+    tracemalloc.start()
+    with pytest.raises(PayloadTooLarge):
+        read({"body": {"image": "A " * 2_000_000}})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000
 
 
 def test_a_number_of_a_document_is_itself_unless_it_is_long() -> None:
