@@ -186,9 +186,9 @@ def read_jpeg(data: bytes, max_pixels: int) -> Header:
     picture = 1 if found.components == 1 else RGB_BYTES
     converted = RGB_BYTES if found.components in (1, 4) or found.orientation > orientation.UPRIGHT else 0
     header.bytes_per_pixel = picture + max(2 * found.coefficients, converted)
-    if found.coefficients:
+    if found.coefficients:  # a decoder of a single scan reads no second one
         header.kind = "progressive JPEG of %d components" % found.components
-    jpeg_headers.check_scans(data, 0, len(data), header.pixels)
+        jpeg_headers.check_scans(data, 0, len(data), header.pixels)
     return header
 
 

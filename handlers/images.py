@@ -220,14 +220,16 @@ def scale_samples(samples: "np.ndarray[Any, Any]", limits: SampleRange, kind: st
     if samples.dtype.kind != "f" and (limits.low, limits.high) == (0, 65535):
         levels = samples >> 8
     elif samples.dtype.kind == "f" and not limits.is_stated:
-        levels = np.nan_to_num(samples) * 255
-        if levels.size and not -FLOAT_SLACK <= levels.min() / 255 <= levels.max() / 255 <= 1 + FLOAT_SLACK:
+        known = np.nan_to_num(samples)
+        if known.size and not -FLOAT_SLACK <= known.min() <= known.max() <= 1 + FLOAT_SLACK:
             raise UnsupportedType(
                 "A TIFF with %s samples outside of 0 to 1 is not taken unless it says their range "
                 "(SMinSampleValue, SMaxSampleValue)." % kind
             )
+        levels = known * 255
     else:
-        levels = (np.nan_to_num(samples) - limits.low) * (255 / (limits.high - limits.low))
+        inside = np.clip(np.nan_to_num(samples), limits.low, limits.high).astype(np.float64)
+        levels = (inside - limits.low) * 255 / (limits.high - limits.low)
     levels = np.clip(levels, 0, 255)
     scaled: np.ndarray[Any, Any] = (255 - levels if limits.is_negative else levels).astype(np.uint8)
     return scaled

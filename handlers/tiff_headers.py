@@ -157,6 +157,8 @@ def read_tiff(data: bytes) -> TiffHeader:
     kind, count, position = directory.entries.get(XMP, (0, 0, 0))
     if orientation.ORIENTATION_TAG not in directory.entries and kind in BYTES:
         header.orientation = orientation.read_xmp(data[position : position + count])
+    if header.sample_range is not None:
+        blocks[PHOTOMETRIC] = (1,)  # negatives are turned round here; Pillow knows few of them
     header.data = rebuild(directory, blocks)
     return header
 
@@ -252,13 +254,16 @@ def read_blocks(header: TiffHeader, directory: Directory, compression: int, bits
     return found
 
 
-def rebuild(directory: Directory, blocks: Dict[int, Tuple[int, ...]]) -> bytes:
-    """The file as a classic TIFF in the same byte order, its bytes where they were, with a directory of what counts."""
-    tags = {tag: directory.pack(LONG, values) for tag, values in blocks.items() if values}
+def rebuild(directory: Directory, changed: Dict[int, Tuple[int, ...]]) -> bytes:
+    """The file as a classic TIFF in the same byte order, its bytes where they were, with a directory of what counts.
+
+    ``changed`` are numbers by tag that stand in it in place of the file's own.
+    """
+    tags = {tag: directory.pack(LONG, values) for tag, values in changed.items() if values}
     for tag in SINGLE + COPIED:
         copy = directory.copy(tag, 1 if tag in SINGLE else MAX_VALUES)
         if copy is not None:
-            tags[tag] = copy
+            tags.setdefault(tag, copy)
     start = len(directory.data) + len(directory.data) % 2
     end = start + 2 + 12 * len(tags) + 4
     entries, values = [], []
