@@ -1,11 +1,12 @@
 """One label for a picture: ``{"bee": 0.93, "ant": 0.07}``, the most likely first."""
 
-from typing import Any, ClassVar, Dict, List, Sequence
+from typing import Any, ClassVar, Dict, List, Mapping, Sequence
 
 import numpy as np
 
 from .base import Handler
-from .images import decode_image, release_image, resize_and_crop
+from .image_headers import FORMATS, check_formats
+from .images import decoded_image, require_decoders, resize_and_crop
 from .payloads import Payload
 from .probabilities import softmax
 from .settings import Settings, SettingsError
@@ -18,6 +19,11 @@ class ImageSettings(Settings):
     size: int = 224  # pixels of the crop's side: what the model takes
     top: int = 5  # how many labels an answer holds
     max_pixels: int = 25000000  # of a picture before it is decoded
+    formats: List[str] = FORMATS  # that are taken; AVIF may be added
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        check_formats(self.formats)
 
 
 class ImageClassification(Handler):
@@ -30,6 +36,7 @@ class ImageClassification(Handler):
 
     def initialize(self, context: Any) -> None:
         super().initialize(context)
+        require_decoders(self.settings.formats)
         classes = self.inference([self.example()]).shape[1]
         if classes != len(self.settings.labels):
             raise SettingsError(
@@ -39,10 +46,9 @@ class ImageClassification(Handler):
     def preprocess(self, payload: Payload) -> "np.ndarray[Any, Any]":
         """uint8 (size, size, 3), RGB; from raw bytes, or from base64 in the JSON field "image"."""
         data = payload.read_bytes("image", "image/", self.settings.max_bytes)
-        image = decode_image(data, self.settings.max_pixels, short_side=self.settings.resize)
-        pixels = resize_and_crop(image, self.settings.resize, self.settings.size)
-        release_image(image)
-        return pixels
+        limits = (self.settings.max_pixels, None, self.settings.resize, self.settings.formats)
+        with decoded_image(data, *limits) as image:
+            return resize_and_crop(image, self.settings.resize, self.settings.size)
 
     def inference(self, inputs: Sequence["np.ndarray[Any, Any]"]) -> "np.ndarray[Any, Any]":
         """float32 (batch, classes): a probability a class."""

@@ -6,7 +6,8 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Sequence
 import numpy as np
 
 from .base import Handler
-from .images import decode_image, pad_and_resize, release_image
+from .image_headers import FORMATS, check_formats
+from .images import decoded_image, pad_and_resize, require_decoders
 from .payloads import Payload
 from .probabilities import softmax
 from .runtime import Model
@@ -26,9 +27,11 @@ class EnsembleSettings(Settings):
     top: int = 5  # how many labels an answer holds
     max_pixels: int = 25000000  # of a picture before it is decoded
     max_aspect: int = 20  # of a picture: its long side in short sides
+    formats: List[str] = FORMATS  # that are taken; AVIF may be added
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__(values)
+        check_formats(self.formats)
         if self.file:
             raise SettingsError("handler.file is one model's; an ensemble's are handler.members")
         if not self.members or len(set(self.names)) != len(self.members):
@@ -82,6 +85,7 @@ class ImageEnsemble(Handler):
 
     def load(self, load_file: Callable[[str], Model]) -> None:
         """Loads every member, and asks each how many labels it knows. Raises SettingsError."""
+        require_decoders(self.settings.formats)
         self.models = [load_file(file) for file in self.settings.members]
         for name, probabilities in zip(self.settings.names, self.ask_members([black(self.settings.sizes)])):
             classes = probabilities.shape[1]
@@ -94,10 +98,10 @@ class ImageEnsemble(Handler):
     def preprocess(self, payload: Payload) -> Any:
         """``Pixels``; from raw bytes, or from base64 in the JSON field "image"."""
         data = payload.read_bytes("image", "image/", self.settings.max_bytes)
-        image = decode_image(data, self.settings.max_pixels, self.settings.max_aspect, max(self.settings.sizes))
-        pixels = {size: pad_and_resize(image, size) for size in set(self.settings.sizes)}
-        release_image(image)
-        return pixels
+        settings = self.settings
+        limits = (settings.max_pixels, settings.max_aspect, max(settings.sizes), settings.formats)
+        with decoded_image(data, *limits) as image:
+            return {size: pad_and_resize(image, size) for size in set(settings.sizes)}
 
     def inference(self, inputs: Sequence[Any]) -> "np.ndarray[Any, Any]":
         """float32 (batch, members, classes): every member's probability a class."""

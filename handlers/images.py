@@ -1,40 +1,36 @@
 """Bytes to pixels: the one way a picture is decoded, in serving, training, evaluation and export."""
 
+import contextlib
+import ctypes
 import io
+import logging
 import math
-import struct
-from typing import Any, Dict, Optional
+import threading
+import warnings
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import Image, features
 
-from .errors import EmptyBody, ImageTooLarge, RequestError, UndecodableImage, UnsupportedType, UnusableInput
+from .errors import ImageTooLarge, RequestError, UndecodableImage, UnsupportedType
+from .image_headers import FORMATS, Header, read_header
+from .image_headers import image_format as image_format  # for who looks at files alone
 from .runtime import return_freed_memory
+from .settings import SettingsError
+from .tiff_headers import SampleRange
 
-# The first bytes of the formats that are taken; nothing else reaches Pillow.
-SIGNATURES = (
-    ("JPEG", b"\xff\xd8\xff"),
-    ("PNG", b"\x89PNG\r\n\x1a\n"),
-    ("GIF", b"GIF87a"),
-    ("GIF", b"GIF89a"),
-    ("BMP", b"BM"),
-    ("TIFF", b"II*\0"),
-    ("TIFF", b"MM\0*"),
-)
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-GZIP_SIGNATURE = b"\x1f\x8b"
-# Of Pillow's parsers only these are tried (since 8.0). MPO is a JPEG with further pictures, as many cameras write it.
-OPEN_OPTIONS: Dict[str, Any] = {"formats": (*FORMATS, "MPO")} if int(PIL.__version__.split(".")[0]) >= 8 else {}
-# A progressive JPEG has about ten scans. Each costs a pass over all its pixels, however few its bytes: a file of
-# 1.6 MB can hold 20,000 and take half a minute.
-START_OF_SCAN = b"\xff\xda"
-MAX_SCANS = 100
 # A JPEG may be decoded at a half, a quarter or an eighth of its size, at a fraction of the cost. It is, as long as this
 # many of its pixels remain for each one that is wanted: 99 of 100 samples of a photograph stay within one grey level.
 LEAST_REDUCTION = 3
-# Above this a picture's memory, 3 bytes a pixel and more while it is decoded, is given back at once.
+# Above this a picture's memory, 3 bytes a pixel and more while it is decoded, is given back at once, and a worker
+# decodes one at a time.
 LARGE_PIXELS = 4000000
+ONE_LARGE = threading.Lock()
+# Pixels that are converted at once, where a conversion needs copies.
+BAND_PIXELS = 1000000
+# How far beyond 0 and 1 floats may lie that were rounded.
+FLOAT_SLACK = 0.001
 
 # Blocks of memory, of 16 MB at most, that Pillow keeps for the next picture. Without any, it gives each back to the
 # system and faults it in again: a fifth of the time that a photograph takes.
@@ -42,7 +38,6 @@ KEPT_BLOCKS = 4
 core: Any = Image.core  # type: ignore[attr-defined]
 core.set_blocks_max(KEPT_BLOCKS)
 
-ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4
 # Pillow 9.1 moved its constants; the Elastic Inference image has 7.2.
 Transpose: Any = getattr(Image, "Transpose", Image)
 Resampling: Any = getattr(Image, "Resampling", Image)
@@ -56,20 +51,41 @@ UPRIGHT = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
+# Pillow's names of the parsers that a format may need (since 8.0 only these are tried).
+HAS_FORMATS = int(PIL.__version__.split(".")[0]) >= 8
 
 
-def image_format(data: bytes) -> Optional[str]:
-    """The name of the format that the bytes begin like (one of ``FORMATS``), or None."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    for name, signature in SIGNATURES:
-        if data.startswith(signature):
-            return name
-    return None
+def silence_decoders() -> None:
+    """Keeps what Pillow and libtiff say about damaged pictures out of a worker's log.
+
+    libtiff writes a line per damaged row to standard error, past Python. Its handler is one for the process; it is
+    found through Pillow's own module, so it is the right libtiff wherever that comes from.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
+    set_handler = getattr(ctypes.CDLL(core.__file__), "TIFFSetErrorHandler", None)
+    if set_handler is not None:
+        set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        set_handler(None)
+
+
+silence_decoders()
+
+
+def require_decoders(formats: Sequence[str]) -> None:
+    """Raises SettingsError if this Pillow can't decode one of the formats."""
+    Image.init()
+    missing = [name for name in formats if name not in Image.OPEN or (name == "AVIF" and not features.check("avif"))]
+    if missing:
+        raise SettingsError("this Pillow can't decode %s (handler.formats)" % ", ".join(missing))
 
 
 def decode_image(
-    data: bytes, max_pixels: int, max_aspect: Optional[int] = None, short_side: Optional[int] = None
+    data: bytes,
+    max_pixels: int,
+    max_aspect: Optional[int] = None,
+    short_side: Optional[int] = None,
+    formats: Sequence[str] = FORMATS,
 ) -> "Image.Image":
     """A picture's first frame, upright, as an RGB ``PIL.Image`` of at most ``max_pixels`` pixels.
 
@@ -77,51 +93,64 @@ def decode_image(
     grey and 16-bit pictures become 8-bit RGB. Who will make its short side ``short_side`` pixels long says so: a large
     JPEG is then decoded at a fraction of its size.
 
-    Raises EmptyBody, UnsupportedType (compressed body), ImageTooLarge and UnusableInput (both told from the header,
-    before any pixel is decoded) and UndecodableImage.
+    Raises EmptyBody, UnsupportedType (compressed body, a format or samples that are not taken), ImageTooLarge and
+    UnusableInput (both told from the header, before any pixel is decoded) and UndecodableImage.
     """
-    check_bytes(data)
+    return decode_pixels(read_header(data, max_pixels, max_aspect, formats), short_side)
+
+
+@contextlib.contextmanager
+def decoded_image(
+    data: bytes,
+    max_pixels: int,
+    max_aspect: Optional[int] = None,
+    short_side: Optional[int] = None,
+    formats: Sequence[str] = FORMATS,
+) -> "Iterator[Image.Image]":
+    """What ``decode_image`` gives, freed at the end; a thread with a large picture waits for others to free theirs.
+
+    Raises as ``decode_image``.
+    """
+    header = read_header(data, max_pixels, max_aspect, formats)
+    with contextlib.ExitStack() as stack:
+        if header.pixels > LARGE_PIXELS:
+            stack.enter_context(ONE_LARGE)
+        image = decode_pixels(header, short_side)
+        try:
+            yield image
+        finally:
+            release_image(image)
+
+
+def decode_pixels(header: Header, short_side: Optional[int]) -> "Image.Image":
+    """Raises UndecodableImage, UnsupportedType (samples outside their range) and, never here, what the header told."""
     try:
-        image = Image.open(io.BytesIO(data), **OPEN_OPTIONS)
-        check_pixels(image, max_pixels)
-        check_aspect(image, max_aspect)
-        if image.format in ("JPEG", "MPO") and short_side is not None:
+        image = open_image(header)
+        if header.format == "JPEG" and short_side is not None:
             reduce_jpeg(image, LEAST_REDUCTION * short_side)
-        return to_rgb(turn_upright(image))
+        image = to_rgb(image, header)
+        operation = UPRIGHT.get(header.orientation)
+        return image if operation is None else image.transpose(operation)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageTooLarge("The picture has more than the allowed %d pixels." % max_pixels)
+        raise ImageTooLarge("The picture has more pixels than are allowed.")
     except (RequestError, MemoryError):
         raise
     except Exception:  # Pillow's parsers raise nearly every built-in exception on damaged data
         raise UndecodableImage("The picture is damaged or incomplete.")
 
 
-def check_bytes(data: bytes) -> None:
-    """Tells from the bytes alone what is no picture, and a JPEG that would take seconds; raises as ``decode_image``."""
-    if not data:
-        raise EmptyBody("The body is empty; send the bytes of a picture.")
-    if data[:2] == GZIP_SIGNATURE:
-        raise UnsupportedType("The body is gzip-compressed; send the picture itself.")
-    kind = image_format(data)
-    if kind is None:
-        raise UndecodableImage("The body is no picture of a known format (%s)." % ", ".join(FORMATS))
-    if kind == "JPEG" and data.count(START_OF_SCAN) > MAX_SCANS:
-        raise ImageTooLarge("The picture is stored in more than the allowed %d scans." % MAX_SCANS)
-
-
-def check_pixels(image: "Image.Image", max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageTooLarge("The picture has %d x %d pixels; at most %d are allowed." % (width, height, max_pixels))
-
-
-def check_aspect(image: "Image.Image", max_aspect: Optional[int]) -> None:
-    short, long = sorted(image.size)
-    if max_aspect is not None and long > max_aspect * short:
-        raise UnusableInput(
-            "The picture has %d x %d pixels; a side may be at most %d times as long as the other."
-            % (*image.size, max_aspect)
-        )
+def open_image(header: Header) -> "Image.Image":
+    """Pillow's view of the file, nothing decoded yet. Raises UnsupportedType if it can't read such samples."""
+    options: Dict[str, Any] = {"formats": (header.format,)} if HAS_FORMATS else {}
+    try:
+        image = Image.open(io.BytesIO(header.data), **options)
+    except (KeyError, OSError):
+        if header.format == "TIFF":
+            raise UnsupportedType("A TIFF stored like this (%s samples) is not taken." % header.samples)
+        raise
+    if image.width > header.width or image.height > header.height:
+        raise UndecodableImage("The picture is damaged or incomplete.")
+    return image
 
 
 def reduce_jpeg(image: "Image.Image", short_side: int) -> None:
@@ -136,35 +165,94 @@ def reduce_jpeg(image: "Image.Image", short_side: int) -> None:
             return
 
 
-def turn_upright(image: "Image.Image") -> "Image.Image":
-    """The picture as its EXIF orientation wants it shown; a damaged EXIF block turns nothing."""
-    try:
-        orientation = image.getexif().get(ORIENTATION_TAG)
-    except (SyntaxError, struct.error, ValueError, KeyError, TypeError, EOFError, OSError):
-        orientation = None
-    operation = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if operation is None else image.transpose(operation)
-
-
-def to_rgb(image: "Image.Image") -> "Image.Image":
-    """The picture as 8-bit RGB: transparency on white, 16-bit and float samples scaled to 8 bits."""
-    if image.mode.startswith(("I", "F")):
-        return grey_to_rgb(np.asarray(image))
+def to_rgb(image: "Image.Image", header: Header) -> "Image.Image":
+    """The picture as 8-bit RGB: transparency on white, other samples scaled to 8 bits."""
+    if header.transparent is not None and header.bits == 16 and len(header.transparent) == 3:
+        return clear_colour(image, header)
+    if header.transparent is not None and header.bits < 8:  # Pillow scales the samples, but not this one
+        most = 2**header.bits - 1
+        image.info["transparency"] = (header.transparent[0] & most) * 255 // most
+    if image.mode.startswith(("I", "F")) or header.sample_range is not None:
+        return in_bands(image, lambda band: grey_to_rgb(np.asarray(band), header))
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGB", rgba.size, (255, 255, 255))
-        white.paste(rgba, mask=rgba.getchannel("A"))
-        return white
+        return in_bands(image, lay_on_white)
     if image.mode == "RGB":  # a conversion would copy it
         image.load()
         return image
     return image.convert("RGB")
 
 
-def grey_to_rgb(samples: "np.ndarray[Any, Any]") -> "Image.Image":
-    """A grey picture of integers (H, W) of up to 16 bits, or of floats from 0 to 1, as 8-bit RGB."""
-    levels = np.nan_to_num(samples) * 255 if samples.dtype.kind == "f" else samples >> 8
-    return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8)).convert("RGB")
+def in_bands(image: "Image.Image", convert: Callable[["Image.Image"], "Image.Image"]) -> "Image.Image":
+    """What ``convert`` makes of the picture, in bands of rows: so its copies are never as large as the picture."""
+    image.load()  # its decoder's buffers are freed before the copy is made
+    width, height = image.size
+    rows = max(1, BAND_PIXELS // width)
+    if rows >= height:
+        return convert(image)
+    whole = Image.new("RGB", image.size)
+    for top in range(0, height, rows):
+        whole.paste(convert(image.crop((0, top, width, min(height, top + rows)))), (0, top))
+    return whole
+
+
+def lay_on_white(image: "Image.Image") -> "Image.Image":
+    rgba = image.convert("RGBA")
+    white = Image.new("RGB", rgba.size, (255, 255, 255))
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    return white
+
+
+def grey_to_rgb(samples: "np.ndarray[Any, Any]", header: Header) -> "Image.Image":
+    """A grey picture (H, W) of integers or floats as 8-bit RGB; raises UnsupportedType if they exceed their range."""
+    if header.sample_range is None:  # the 16 bits of a PNG
+        levels = np.clip(samples >> 8, 0, 255).astype(np.uint8)
+        if header.transparent is not None:
+            levels[samples == header.transparent[0]] = 255
+    else:
+        levels = scale_samples(samples, header.sample_range, header.samples)
+    return Image.fromarray(levels).convert("RGB")
+
+
+def scale_samples(samples: "np.ndarray[Any, Any]", limits: SampleRange, kind: str) -> "np.ndarray[Any, Any]":
+    """uint8 of the same shape, 0 at the low end of the range and 255 at the high one; what is no number is low."""
+    if samples.dtype == np.uint8 and limits.is_signed:
+        samples = samples.view(np.int8)
+    if samples.dtype.kind != "f" and (limits.low, limits.high) == (0, 65535):
+        levels = samples >> 8
+    elif samples.dtype.kind == "f" and not limits.is_stated:
+        known = np.nan_to_num(samples)
+        if known.size and not -FLOAT_SLACK <= known.min() <= known.max() <= 1 + FLOAT_SLACK:
+            raise UnsupportedType(
+                "A TIFF with %s samples outside of 0 to 1 is not taken unless it says their range "
+                "(SMinSampleValue, SMaxSampleValue)." % kind
+            )
+        levels = known * 255
+    else:
+        inside = np.clip(np.nan_to_num(samples), limits.low, limits.high).astype(np.float64)
+        levels = (inside - limits.low) * 255 / (limits.high - limits.low)
+    levels = np.clip(levels, 0, 255)
+    scaled: np.ndarray[Any, Any] = (255 - levels if limits.is_negative else levels).astype(np.uint8)
+    return scaled
+
+
+def clear_colour(image: "Image.Image", header: Header) -> "Image.Image":
+    """The 16-bit RGB picture of a PNG, white where it has the transparent colour.
+
+    Pillow keeps the high half of each sample, so the low one is decoded too: it makes the difference.
+    """
+    low = open_image(header)
+    low.tile = [(*low.tile[0][:3], "RGB;16L")]  # type: ignore[attr-defined]
+    low.load()
+    image.load()
+    width, height = image.size
+    rows = max(1, BAND_PIXELS // width)
+    colour = np.array(header.transparent)
+    for top in range(0, height, rows):
+        box = (0, top, width, min(height, top + rows))
+        is_clear = (np.asarray(image.crop(box)) == colour >> 8).all(axis=2)
+        is_clear &= (np.asarray(low.crop(box)) == colour & 255).all(axis=2)
+        image.paste((255, 255, 255), box, Image.fromarray(is_clear.astype(np.uint8) * 255))
+    return image
 
 
 def resize_and_crop(image: "Image.Image", resize: int, size: int) -> "np.ndarray[Any, Any]":

@@ -175,10 +175,9 @@ def test_what_is_no_picture_is_told_apart(data: bytes, error: type[RequestError]
         decode(data)
 
 
-@pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PCX"])
-def test_formats_outside_the_list_are_refused(kind: str) -> None:
+def test_a_format_that_has_no_sign_of_its_own_is_no_picture() -> None:
     with pytest.raises(UndecodableImage):
-        decode(encode(NOISE, kind))
+        decode(encode(NOISE, "TGA"))
 
 
 @given(st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]), st.data())
