@@ -105,7 +105,7 @@ class LocalModel:
         self.folder = tempfile.TemporaryDirectory(prefix="marina-")
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         self.environment |= {SHARES_VARIABLE: json.dumps({self.name: threads} if threads else {})}
-        unpack(contents, Path(self.folder.name))
+        contents.extract(Path(self.folder.name))
         self.process: Process | None = self.start()
 
     def start(self) -> Process:
@@ -167,11 +167,3 @@ def as_body(value: Input) -> Body:
     if isinstance(value, os.PathLike):
         return read_bodies([Path(value)])[0]
     return Body(value.encode(), "text/plain") if isinstance(value, str) else Body(value)
-
-
-def unpack(contents: Mapping[str, bytes], folder: Path) -> None:
-    """Writes an archive's verified files into a folder."""
-    for name, content in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)

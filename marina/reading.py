@@ -23,8 +23,6 @@ def read_served(path: Path) -> ServedArchive:
 
 def parse_served(path: Path, contents: Mapping[str, bytes]) -> ServedArchive:
     """What a server needs of an archive with these verified contents. Raises MarinaError."""
-    if CONFIG_FILE not in contents or SETTINGS_FILE not in contents:
-        raise UnsafeArchive(f"{path.name} has no {CONFIG_FILE} or no {SETTINGS_FILE}")
     server, _, archive = parse_model_config(path, contents[CONFIG_FILE].decode())
     manifest = json.loads(contents[MANIFEST])["model"]
     # The name becomes a folder, an address and a line of nginx's configuration.
