@@ -17,6 +17,7 @@ import psutil
 
 from handlers.threads import SHARES_VARIABLE, available_cores, cgroup_memory
 from marina.catalog import ServedArchive
+from marina.copies import link_copies
 from marina.errors import MarinaError
 from marina.java import find_java
 from marina.management import Management
@@ -64,6 +65,7 @@ class ModelServer:
         self.python = python  # of the environment that the server is installed in, and its workers run in
         self.folder = run / SERVER_FOLDER
         self.temporary = run / "tmp"
+        self.store = run / "served"  # what it may load: the verified copies, and nothing else
         self.ports = ports
         self.archives = archives
         self.workers = workers
@@ -74,12 +76,13 @@ class ModelServer:
         self.forget()
         shutil.rmtree(self.temporary, ignore_errors=True)  # archives that a server before this one unpacked
         self.temporary.mkdir(mode=0o700)
+        self.fill_store()
         write_config(
             self.folder / self.properties,
             CONFIG / f"{self.properties}.j2",
             ports=self.ports,
             folder=self.folder,
-            model_store=self.archives[0].path.parent,
+            model_store=self.store,
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
             max_response_bytes=max_response_bytes(self.archives),
@@ -88,6 +91,13 @@ class ModelServer:
         )
         self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
         threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()
+
+    def fill_store(self) -> None:
+        """Makes the folder that the server loads from, of archives that are still what was verified.
+
+        Raises MarinaError.
+        """
+        link_copies(self.store, {f"{archive.name}.mar": (archive.path, archive.sha256) for archive in self.archives})
 
     def forget(self) -> None:
         """Removes what a server before this one left in the folder, and would be taken for this one's."""
@@ -152,7 +162,7 @@ class ModelServer:
             "-f",
             self.folder / self.properties,
             "-s",
-            self.archives[0].path.parent,
+            self.store,
             *self.options,
         ]
 

@@ -74,7 +74,7 @@ def build(dockerfile: Path, bases: dict[str, Path], scratch: Path) -> Image:
             image.entrypoint = json.loads(rest)
         elif instruction == "CMD":
             image.command = json.loads(rest)
-        elif instruction not in ("EXPOSE", "STOPSIGNAL"):
+        elif instruction not in ("EXPOSE", "STOPSIGNAL", "VOLUME"):
             raise ValueError(f"{instruction} is not known here")
     return image
 
