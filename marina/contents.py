@@ -52,12 +52,10 @@ def check_content(name: str, content: Source | bytes) -> None:
         raise UnsafeArchive(f"{show(name)} is of a kind that no archive holds (a pickle?); there are {known}")
     try:
         fault = CHECKS[suffix](source)
-    except (ValueError, KeyError, TypeError, struct.error, zlib.error, RecursionError, MemoryError, EOFError):
-        fault = f"it is no sound {suffix} file (a pickle?)"
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, yaml.YAMLError):
+    except FAULTS:
         fault = f"it is no sound {suffix} file (a pickle?)"
     if fault:
-        raise UnsafeArchive(f"{show(name)} is refused: {fault}")
+        raise UnsafeArchive(f"{show(name)}: {fault}")
     if is_pickle(source):
         raise UnsafeArchive(f"{show(name)} is a pickle, which runs code when it is loaded")
 
@@ -122,6 +120,8 @@ def safetensors_fault(source: Source) -> str:
         return "its header is longer than it may be"
     header = source.read(8, length)
     fault = json_fault(Bytes(header))
+    if fault:
+        return fault
     tensors = [entry for name, entry in json.loads(header).items() if name != "__metadata__"]
     place = 0
     for begin, end in sorted(entry["data_offsets"] for entry in tensors):
@@ -130,7 +130,7 @@ def safetensors_fault(source: Source) -> str:
         place = end
     if source.size != 8 + length + place:
         return "it does not end with its last tensor"
-    return fault
+    return ""
 
 
 def picture_fault(source: Source) -> str:
@@ -218,6 +218,21 @@ def has_small_directory(source: Source) -> bool:
     return bool(count <= MAX_INNER_ENTRIES and size <= MAX_INNER_NAMES)
 
 
+# What reading a file of the wrong kind ends with.
+FAULTS = (
+    *(
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+        MemoryError,
+        OSError,
+        EOFError,
+    ),
+    *(struct.error, zlib.error, zipfile.BadZipFile, yaml.YAMLError),
+)
 Check = Callable[[Source], str]
 CHECKS: dict[str, Check] = {
     ".py": python_fault,

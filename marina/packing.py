@@ -21,6 +21,7 @@ MANIFEST = "MAR-INF/MANIFEST.json"
 PROVENANCE = "provenance.json"
 MAX_ENTRIES = 1_000
 MAX_NAME_BYTES = 255  # of a path in the archive, in UTF-8
+MAX_PARTS = 16  # folders of a path, the file included
 MAX_BYTES = 2**32 - 2  # of the archive: what a zip without extensions can hold, less the value that announces one
 CHUNK_BYTES = 1 << 20
 PAGE_BYTES = 1 << 16
@@ -252,6 +253,7 @@ def is_plain(name: str) -> bool:
     parts = name.split("/")
     return (
         0 < len(name.encode()) <= MAX_NAME_BYTES
+        and len(parts) <= MAX_PARTS
         and all(part not in ("", ".") and part == part.rstrip(" .").lstrip() for part in parts)
         and unicodedata.normalize("NFC", name) == name
         and not any(unicodedata.category(letter) in UNPLAIN or letter in '*?"<>|' for letter in name)

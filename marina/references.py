@@ -122,7 +122,8 @@ def check_settings(settings: Mapping[str, Any], sizes: Mapping[str, int]) -> Non
             raise UnsafeArchive(f"its {SETTINGS_FILE}: handler.{name} must be of type {wanted.__name__}")
     if settings.get("runtime", "onnxruntime") not in RUNTIMES:
         raise UnsafeArchive(f"its {SETTINGS_FILE} names a runtime that is none of {', '.join(RUNTIMES)}")
-    files = [settings.get("file") or None, settings.get("tokenizer"), *members_of(settings)]
+    file = None if settings.get("members") and settings.get("file") == "" else settings.get("file")
+    files = [file, settings.get("tokenizer"), *members_of(settings)]
     for file in files:
         if file is not None and file not in sizes:
             raise UnsafeArchive(f"its {SETTINGS_FILE} names {show(str(file))}, which is no file of the archive")

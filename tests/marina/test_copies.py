@@ -115,9 +115,9 @@ def test_a_copy_that_is_just_removed_is_made_again(cache: Path, source: Path, mo
     copy.release()
 
 
-@pytest.mark.skipif(file_system(Path("/dev/shm")) != "tmpfs", reason="needs a tmpfs")  # noqa: S108
+@pytest.mark.skipif(file_system(Path("/dev/shm")) != "tmpfs", reason="needs a tmpfs")
 def test_copies_never_lie_in_memory(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
-    place = f"/dev/shm/marina-test-{os.getpid()}"  # noqa: S108
+    place = f"/dev/shm/marina-test-{os.getpid()}"
     monkeypatch.setenv(copies.VARIABLE, place)
     try:
         with pytest.raises(MarinaError, match=r"lies in memory \(tmpfs\).*set MARINA_CACHE to one on disk"):
@@ -133,7 +133,7 @@ def test_without_a_home_there_is_another_place(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv(copies.VARIABLE, raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # no folder can be made in it
-    assert find_folder() == Path(f"/var/tmp/marina-{os.getuid()}/archives")  # noqa: S108
+    assert find_folder() == Path(f"/var/tmp/marina-{os.getuid()}/archives")
 
 
 def test_a_folder_that_others_may_write_to_is_refused(cache: Path, source: Path) -> None:
