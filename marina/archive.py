@@ -15,6 +15,7 @@ from handlers.settings import SETTINGS_FILE, SettingsError
 from handlers.tasks import TASKS
 from marina import provenance
 from marina.asking import ask_archive
+from marina.contents import check_content
 from marina.errors import MarinaError
 from marina.gate import Refused, agreement, check_agreement
 from marina.graphs import find_fault
@@ -23,19 +24,15 @@ from marina.model_config import CONFIG_FILE, ModelConfig, read_model_config
 from marina.packing import MANIFEST, PROVENANCE, pack
 from marina.places import HANDLERS
 from marina.quantize import embed, external_files, quantize
+from marina.references import DERIVED, ENTRY, ENTRY_SOURCE
 from marina.tracing import trace_modules
 from marina.variants import RANGES, VARIANTS, check_variant, find_measured, read_measured, read_ranges
-from marina.verify import check_content
 
-ENTRY = "marina_entry.py"
-ENTRY_SOURCE = b'"""The server enters here."""\nfrom handlers.entry import handle  # noqa: F401\n'
 TORCHSCRIPT = ".pt"
 # Settings of a handler whose model is on a GPU, where it has them and nothing else is said: one half of a batch is
 # computed while the other is decoded, and a call is worth its while with many tokens.
 ON_GPU = {"parts": 2, "slice_tokens": 16384}
 UNJUDGED = ("float32", "torchscript")  # what others are judged beside, and the same in another format
-# Settings of the handler that are the server's: a name of `handlers.settings.Settings` -> TorchServe's key.
-DERIVED = {"workers": "minWorkers", "batch_size": "batchSize", "timeout_s": "responseTimeout"}
 # Long ago and always the same: an archive's bytes may not depend on when it was built.
 CREATED_ON = "01/01/1980 00:00:00"
 

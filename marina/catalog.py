@@ -17,6 +17,7 @@ class ServedArchive:
     """One verified archive, as a server needs it."""
 
     path: Path
+    sha256: str  # of the file, as it was verified
     name: str
     version: str
     server: dict[str, Any]  # TorchServe's keys

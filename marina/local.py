@@ -11,15 +11,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
 from handlers.local import read_rows, write_rows
 from handlers.threads import SHARES_VARIABLE
 from marina.bodies import Body, read_bodies
+from marina.catalog import ServedArchive
+from marina.copies import copy_bytes
 from marina.errors import MarinaError
-from marina.reading import parse_served
+from marina.reading import describe_served
 from marina.verify import read_archive
 
 END_TIMEOUT_S = 5
@@ -98,15 +100,16 @@ class LocalModel:
 
     def __init__(self, archive: str | os.PathLike[str], threads: int | None = None):
         """Checks the archive and loads it. Raises MarinaError."""
-        contents = read_archive(Path(archive))
-        self.archive = parse_served(Path(archive), contents)
-        self.name = self.archive.name
-        self.batch_size = int(self.archive.server["batchSize"])
         self.folder = tempfile.TemporaryDirectory(prefix="marina-")
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        self.environment |= {SHARES_VARIABLE: json.dumps({self.name: threads} if threads else {})}
-        unpack(contents, Path(self.folder.name))
-        self.process: Process | None = self.start()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.folder.cleanup)
+            self.archive = unpack(Path(archive), Path(self.folder.name))
+            self.name = self.archive.name
+            self.batch_size = int(self.archive.server["batchSize"])
+            self.environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+            self.environment |= {SHARES_VARIABLE: json.dumps({self.name: threads} if threads else {})}
+            self.process: Process | None = self.start()
+            stack.pop_all()
 
     def start(self) -> Process:
         return Process(Path(self.folder.name), self.name, self.environment)
@@ -169,9 +172,20 @@ def as_body(value: Input) -> Body:
     return Body(value.encode(), "text/plain") if isinstance(value, str) else Body(value)
 
 
-def unpack(contents: Mapping[str, bytes], folder: Path) -> None:
-    """Writes an archive's verified files into a folder."""
-    for name, content in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+def unpack(archive: Path, folder: Path) -> ServedArchive:
+    """Writes a verified archive's files into a folder of this user's own. Raises MarinaError.
+
+    What is verified is a copy beside them, which nobody else can change meanwhile.
+    """
+    if not archive.is_file():
+        raise MarinaError(f"there is no archive {archive}")
+    with tempfile.TemporaryDirectory(prefix="marina-") as private:
+        copy = Path(private) / archive.name
+        try:
+            with archive.open("rb") as file:
+                copy_bytes(file, copy)
+        except OSError as error:
+            raise MarinaError(f"{archive} can't be copied: {error.strerror}") from error
+        contents = read_archive(copy)
+        contents.extract(folder)
+        return replace(describe_served(copy, contents), path=archive.resolve())

@@ -34,6 +34,28 @@ ROUTE = re.compile(r"(?!(?:predictions|samples|errors|ping)$)[a-z0-9-]{0,64}")  
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 
 
+LIBYAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class ConfigLoader(LIBYAML):  # type: ignore[misc]
+    """Reads plain values, and refuses a mapping in which a key stands twice: another reader may take the other."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise ValueError(f"the key {key!r} stands twice")
+            seen.add(key)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
+def load_yaml(text: str) -> Any:
+    """A YAML document's values. Raises yaml.YAMLError, ValueError and TypeError."""
+    return yaml.load(text, ConfigLoader)  # noqa: S506 (a safe loader)
+
+
 @dataclass(frozen=True)
 class ArchiveSettings:
     """The ``archive:`` section: what the archive is called and how it is made."""
@@ -91,11 +113,11 @@ def read_model_config(folder: Path) -> ModelConfig:
     return ModelConfig(folder, *parse_model_config(path, path.read_text(encoding="utf-8")))
 
 
-def parse_model_config(path: Path, text: str) -> tuple[Mapping[str, Any], Mapping[str, Any], ArchiveSettings]:
+def parse_model_config(path: Path | str, text: str) -> tuple[Mapping[str, Any], Mapping[str, Any], ArchiveSettings]:
     """TorchServe's keys, the handler's settings and the archive's, checked. Raises MarinaError naming ``path``."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        document = load_yaml(text)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise MarinaError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(document, dict):
         raise MarinaError(f"{path} must hold keys and values")
@@ -112,7 +134,7 @@ def check_name(name: str) -> None:
         raise MarinaError(f"{name!r} is no model name: use lower-case letters, digits, - and _")
 
 
-def check_server(path: Path, server: Mapping[str, object]) -> None:
+def check_server(path: Path | str, server: Mapping[str, object]) -> None:
     for key, value in server.items():
         if key not in SERVER_KEYS:
             raise MarinaError(f"{path}: unknown key {key}; there are: {', '.join(sorted(SERVER_KEYS))}")
@@ -125,7 +147,7 @@ def check_server(path: Path, server: Mapping[str, object]) -> None:
         raise MarinaError(f"{path}: minWorkers must be at least 1, and at most maxWorkers")
 
 
-def parse_archive_settings(path: Path, section: Mapping[str, Any]) -> ArchiveSettings:
+def parse_archive_settings(path: Path | str, section: Mapping[str, Any]) -> ArchiveSettings:
     known = {field.name for field in fields(ArchiveSettings)}
     for key in section:
         if key not in known:

@@ -17,6 +17,7 @@ import psutil
 
 from handlers.threads import SHARES_VARIABLE, available_cores, cgroup_memory
 from marina.catalog import ServedArchive
+from marina.copies import link_copies
 from marina.errors import MarinaError
 from marina.java import find_java
 from marina.management import Management
@@ -71,6 +72,7 @@ class ModelServer:
         if behind_nginx:
             self.sockets = private_folder(run / SOCKET_FOLDER, nginx_user())
         self.temporary = run / "tmp"
+        self.store = run / "served"  # what it may load: the verified copies, and nothing else
         self.ports = ports
         self.archives = archives
         self.workers = workers
@@ -81,13 +83,14 @@ class ModelServer:
         self.forget()
         shutil.rmtree(self.temporary, ignore_errors=True)  # archives that a server before this one unpacked
         self.temporary.mkdir(mode=0o700)
+        self.fill_store()
         write_config(
             self.folder / self.properties,
             CONFIG / f"{self.properties}.j2",
             ports=self.ports,
             addresses={use: self.address(use) for use in SOCKETS},
             folder=self.folder,
-            model_store=self.archives[0].path.parent,
+            model_store=self.store,
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
             max_response_bytes=max_response_bytes(self.archives),
@@ -108,6 +111,13 @@ class ModelServer:
         if self.sockets is not None:
             for socket in self.sockets.iterdir():
                 socket.chmod(0o666)
+
+    def fill_store(self) -> None:
+        """Makes the folder that the server loads from, of archives that are still what was verified.
+
+        Raises MarinaError.
+        """
+        link_copies(self.store, {f"{archive.name}.mar": (archive.path, archive.sha256) for archive in self.archives})
 
     def forget(self) -> None:
         """Removes what a server before this one left in the folder, and would be taken for this one's."""
@@ -176,7 +186,7 @@ class ModelServer:
             "-f",
             self.folder / self.properties,
             "-s",
-            self.archives[0].path.parent,
+            self.store,
             *self.options,
         ]
 

@@ -4,7 +4,7 @@ Verifying takes libraries and memory that serving does not: a server has it done
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,17 @@ from marina.catalog import ServedArchive
 from marina.model_config import CONFIG_FILE, check_name, parse_model_config
 from marina.openapi import describe_server
 from marina.packing import MANIFEST
-from marina.verify import UnsafeArchive, read_archive, read_provenance
+from marina.verify import UnsafeArchive, VerifiedArchive, read_archive, read_provenance
 
 
 def read_served(path: Path) -> ServedArchive:
     """Verifies an archive and reads what a server needs of it. Raises MarinaError."""
-    return parse_served(path, read_archive(path))
+    return describe_served(path, read_archive(path))
 
 
-def parse_served(path: Path, contents: Mapping[str, bytes]) -> ServedArchive:
-    """What a server needs of an archive with these verified contents. Raises MarinaError."""
-    if CONFIG_FILE not in contents or SETTINGS_FILE not in contents:
-        raise UnsafeArchive(f"{path.name} has no {CONFIG_FILE} or no {SETTINGS_FILE}")
-    server, _, archive = parse_model_config(path, contents[CONFIG_FILE].decode())
+def describe_served(path: Path, contents: VerifiedArchive) -> ServedArchive:
+    """What a server needs of a verified archive. Raises MarinaError."""
+    server, _, archive = parse_model_config(f"{path.name}: {CONFIG_FILE}", contents[CONFIG_FILE].decode())
     manifest = json.loads(contents[MANIFEST])["model"]
     # The name becomes a folder, an address and a line of nginx's configuration.
     if (manifest["modelName"], manifest["modelVersion"]) != (path.stem, archive.version):
@@ -34,6 +32,7 @@ def parse_served(path: Path, contents: Mapping[str, bytes]) -> ServedArchive:
     origin = read_provenance(contents)
     return ServedArchive(
         path=path.resolve(),
+        sha256=contents.sha256,
         name=path.stem,
         version=archive.version,
         server=dict(server),

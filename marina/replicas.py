@@ -21,7 +21,8 @@ import httpx
 from rich.console import Console
 
 from handlers.threads import CORES_VARIABLE, available_cores
-from marina.catalog import ServedArchive
+from marina.catalog import ServedArchive, find_archives
+from marina.copies import Copy, keep_copies, link_copies
 from marina.errors import MarinaError
 from marina.model_server import max_request_bytes, most_large_bodies
 from marina.nginx import MODULES, Access, Nginx, bracket, common_values
@@ -68,8 +69,8 @@ def render_compose() -> str:
     return render(NGINX / Front.template, **common, user="", **values)
 
 
-def serve_command(options: ServeOptions) -> list[str]:
-    """The `marina serve` of a replica, without its port."""
+def serve_command(options: ServeOptions, store: Path) -> list[str]:
+    """The `marina serve` of a replica, of the archives in ``store``, without its port."""
     command = [
         sys.executable,
         "-m",
@@ -80,7 +81,7 @@ def serve_command(options: ServeOptions) -> list[str]:
         "--server-python",
         options.python,
         "--store",
-        str(options.store.resolve()),
+        str(store),
     ]
     command += [word for name in options.models for word in ("--models", name)]
     command += ["--workers", str(options.workers)] if options.workers else []
@@ -142,7 +143,13 @@ class Replicas:
     """The replicas and the front."""
 
     def __init__(
-        self, options: ServeOptions, archives: Sequence[ServedArchive], port: int, run: Path, console: Console
+        self,
+        options: ServeOptions,
+        archives: Sequence[ServedArchive],
+        copies: Sequence[Copy],
+        port: int,
+        run: Path,
+        console: Console,
     ):
         self.options = options
         self.archives = archives
@@ -153,7 +160,11 @@ class Replicas:
         self.deadline_s = max(int(archive.server["responseTimeout"]) for archive in archives)
         self.start_timeout_s = max(int(archive.server["startupTimeout"]) for archive in archives) + START_TIMEOUT_S
         self.ports = list(claim_ports({f"replica {n}": (0, LOOPBACK) for n in range(options.replicas)}).values())
-        command, cores = serve_command(options), max(1, available_cores() // options.replicas)
+        self.store = (
+            run / "served"
+        )  # what the replicas serve, also one that is started again: it changes with a restart
+        self.copies = copies
+        command, cores = serve_command(options, self.store), max(1, available_cores() // options.replicas)
         self.replicas = [Replica(number, command, each, cores) for number, each in enumerate(self.ports, 1)]
         self.front = Front(run, self.deadline_s, options.access, options.upload_timeout_s)
         self.state = FrontState(self.ports)
@@ -169,6 +180,7 @@ class Replicas:
             max_request_bytes(self.archives),
             most_large_bodies(self.archives) * len(self.replicas),
         )
+        self.fill_store()
         for replica in self.replicas:
             replica.start(sys.stderr)
         for replica in self.replicas:
@@ -178,6 +190,18 @@ class Replicas:
         signal.signal(signal.SIGHUP, self.ask_to_restart)
         write_front(self.run, self.state)
         self.announce()
+
+    def fill_store(self) -> None:
+        link_copies(self.store, {copy.path.name: (copy.path, copy.sha256) for copy in self.copies})
+
+    def change_copies(self, copies: Sequence[Copy]) -> None:
+        """Lets the replicas that start from now on serve these, once they are verified. Raises MarinaError."""
+        command = [sys.executable, "-m", "marina", "verify", *(str(copy.path) for copy in copies)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise MarinaError(done.stderr.strip().removeprefix("marina: "))
+        self.copies = copies
+        self.fill_store()
 
     def announce(self) -> None:
         first = self.replicas[0]
@@ -214,9 +238,13 @@ class Replicas:
             self.front.start(sys.stderr.fileno())
 
     def restart_all(self) -> None:
-        """One replica after another, each when the one before it is ready; stops where one does not come back."""
-        tries, restarts = self.state.tries + 1, self.state.restarts + 1
+        """One replica after another, each when the one before it is ready, with what the store holds now.
+
+        Stops where one does not come back; what is started after that serves what was served before.
+        """
+        tries, restarts, before = self.state.tries + 1, self.state.restarts + 1, self.copies
         try:
+            self.change_copies(keep_copies(find_archives(self.options.store, self.options.models)))
             for replica in self.replicas:
                 self.console.print(f"Restarting replica {replica.number} of {len(self.replicas)}")
                 replica.stop(self.deadline_s + STOP_TIMEOUT_S)
@@ -226,6 +254,11 @@ class Replicas:
         except MarinaError as error:
             self.console.print(f"{error}; the others are left as they are")
             restarts -= 1
+            self.copies = before
+            self.fill_store()
+        else:
+            for copy in before:
+                copy.release()
         self.state = replace(self.state, tries=tries, restarts=restarts)
         write_front(self.run, self.state)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from marina.apart import call_apart
 from marina.catalog import ServedArchive, find_archives
+from marina.copies import keep_copies
 from marina.errors import MarinaError
 from marina.mms import Mms
 from marina.ports import LOOPBACK, claim_ports
@@ -30,8 +31,9 @@ class Stop(BaseException):
 
 def serve(options: ServeOptions, console: Console) -> None:
     """Serves until it is told to stop, then leaves nothing behind. Raises MarinaError."""
-    paths = find_archives(options.store, options.models)
-    archives, openapi = call_apart("marina.reading", "read_and_describe", paths)
+    # Locked as long as this process lives; only they are verified and loaded, whatever becomes of the store.
+    copies = keep_copies(find_archives(options.store, options.models))
+    archives, openapi = call_apart("marina.reading", "read_and_describe", [copy.path for copy in copies])
     if options.server == Mms.name:
         archives = [apply_variables(archive, os.environ) for archive in archives]
     ports = choose_ports(options)
@@ -43,7 +45,7 @@ def serve(options: ServeOptions, console: Console) -> None:
     try:
         run = create_run_folder(ports.door)
         if options.replicas > 1:
-            server = Replicas(options, archives, ports.door, run, console)
+            server = Replicas(options, archives, copies, ports.door, run, console)
         else:
             server = Server(options, archives, openapi, ports, run, console)
         server.start()

@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 
 from handlers.settings import SETTINGS_FILE
-from marina.archive import DERIVED, encode, write_whole
+from marina.archive import encode, write_whole
 from marina.errors import MarinaError
 from marina.model_config import CONFIG_FILE, check_name, parse_model_config
 from marina.packing import MANIFEST, PROVENANCE, pack
 from marina.provenance import digests
+from marina.references import DERIVED
 from marina.verify import read_archive, read_provenance
 
 Value = int | str
@@ -42,7 +43,7 @@ def change_archive(source: Path, out: Path, changes: Mapping[str, Value]) -> Non
         if key.startswith("archive."):
             raise MarinaError(f"{key} can't be changed in an archive: build another with `marina archive`")
     check_name(out.stem)
-    contents = read_archive(source)
+    contents = dict(read_archive(source))
     text = change_settings(contents[CONFIG_FILE].decode(), changes)
     server, _, _ = parse_model_config(out, text)
     settings = json.loads(contents[SETTINGS_FILE])

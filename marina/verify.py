@@ -4,54 +4,140 @@ An archive is code: its handlers run as the server does. What is kept out here a
 where one expects data; whether to trust its makers, the digest tells (``marina verify --sha256``).
 """
 
-import io
+import hashlib
 import json
-import pickletools
+import os
 import stat
-import struct
-import zipfile
-from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+import weakref
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-import onnx
-import yaml
-from google.protobuf.message import DecodeError
+from marina.contents import check_content
+from marina.errors import MarinaError, UnsafeArchive
+from marina.graph_files import check_graph
+from marina.packing import MANIFEST, PROVENANCE, Entry, Section, chunks, read_directory, show
+from marina.provenance import sha256
+from marina.references import check_references, read_document
 
-from handlers.images import image_format
-from marina.errors import MarinaError
-from marina.packing import MANIFEST, PROVENANCE, pack
-from marina.provenance import digests, sha256
-
-MAX_ENTRIES = 1_000
-MAX_BYTES = 4 * 1024**3  # unpacked: the largest file that a zip without extensions can hold
-# Pickle's instructions that import or call something. What holds none of them can only build plain values.
-DANGEROUS_OPCODES = {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2"}
-TEXT_SUFFIXES = {".py", ".txt", ".md", ".csv"}
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
+__all__ = ["UnsafeArchive", "VerifiedArchive", "check_content", "fingerprint", "read_archive", "read_provenance"]
 
 
-class UnsafeArchive(MarinaError):
-    """An archive that is damaged, changed or able to do harm."""
+class VerifiedArchive(Mapping[str, bytes]):
+    """An archive that has passed every check: path in it -> bytes, read when they are asked for.
+
+    What is read is held against the digest that was verified, so a file that changes meanwhile is never used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens it and holds it against its own repacking. Raises UnsafeArchive and OSError."""
+        self.path = path
+        self.file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self.close = weakref.finalize(self, os.close, self.file)
+        found = os.fstat(self.file)
+        if not stat.S_ISREG(found.st_mode):
+            raise UnsafeArchive("it is no ordinary file")
+        whole = Section(self.file, 0, found.st_size)
+        self.entries = {entry.name: entry for entry in read_directory(whole)}
+        self.digests: dict[str, str] = {}
+        self.sha256 = self.hash(whole)
+
+    def hash(self, whole: Section) -> str:
+        """The SHA-256 of the file; on the way, each entry's own, and that its header and its CRC are right."""
+        digest, end = hashlib.sha256(), 0
+        for entry in self.entries.values():
+            header = whole.read(entry.offset, len(entry.header))
+            if header != entry.header:
+                raise UnsafeArchive(
+                    f"it was changed: before {show(entry.name)} it says something else than its directory"
+                )
+            digest.update(header)
+            own, crc = hashlib.sha256(), 0
+            for piece in chunks(self.section(entry.name)):
+                digest.update(piece)
+                own.update(piece)
+                crc = zlib.crc32(piece, crc)
+            if crc != entry.crc:
+                raise UnsafeArchive(f"it is damaged: {show(entry.name)} has another CRC-32")
+            self.digests[entry.name] = own.hexdigest()
+            end = entry.end
+        for piece in chunks(Section(self.file, end, whole.size - end)):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def section(self, name: str) -> Section:
+        entry: Entry = self.entries[name]
+        return Section(self.file, entry.data_offset, entry.size)
+
+    def check(self) -> None:
+        """Everything else. Raises MarinaError."""
+        sizes = {name: entry.size for name, entry in self.entries.items()}
+        self.check_provenance()
+        for name in self.entries:
+            check_content(name, self.section(name))
+        check_references(self, sizes)
+        for name in self.entries:
+            if name.endswith(".onnx"):
+                check_graph(name, self.section(name), sizes)
+
+    def check_provenance(self) -> None:
+        """Holds every file against the digests in provenance.json."""
+        if PROVENANCE not in self.entries or MANIFEST not in self.entries:
+            raise UnsafeArchive(f"it has no {PROVENANCE} or no {MANIFEST}: it was not made by marina archive")
+        check_content(PROVENANCE, self.section(PROVENANCE))
+        document = read_document(self, PROVENANCE)
+        expected, found = document.get("files"), {key: each for key, each in self.digests.items() if key != PROVENANCE}
+        if not isinstance(expected, dict):
+            raise UnsafeArchive(f"its {PROVENANCE} names no files")
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) != found.get(name):
+                raise UnsafeArchive(f"{show(name)} is not the file that was packed")
+        for key, kind in {"variant": str, "runtime": str, "quality": dict}.items():
+            if not isinstance(document.get(key), kind):
+                raise UnsafeArchive(f"its {PROVENANCE} says nothing of its {key}")
+
+    def extract(self, folder: Path) -> None:
+        """Writes its files into a folder, each held against its digest. Raises UnsafeArchive."""
+        for name in self.entries:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            own = hashlib.sha256()
+            with path.open("xb") as file:
+                for piece in chunks(self.section(name)):
+                    own.update(piece)
+                    file.write(piece)
+            if own.hexdigest() != self.digests[name]:
+                raise UnsafeArchive(f"{self.path.name}: {show(name)} was changed while it was read")
+
+    def __getitem__(self, name: str) -> bytes:
+        entry = self.entries[name]
+        content = self.section(name).read(0, entry.size)
+        if sha256(content) != self.digests[name]:
+            raise UnsafeArchive(f"{self.path.name}: {show(name)} was changed while it was read")
+        return content
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
-def read_archive(path: Path) -> dict[str, bytes]:
-    """An archive's contents (path -> bytes), after every check. Raises UnsafeArchive and MarinaError."""
+def read_archive(path: Path) -> VerifiedArchive:
+    """An archive, after every check. Raises UnsafeArchive and MarinaError, which name it and the reason."""
     if not path.is_file():
         raise MarinaError(f"there is no archive {path}")
-    data = path.read_bytes()
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            check_entries(archive.infolist())
-            contents = {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise UnsafeArchive(f"{path.name} is damaged: {error}") from error
-    for name, content in contents.items():
-        check_content(name, content)
-    check_provenance(contents)
-    if pack(contents) != data:
-        raise UnsafeArchive(f"{path.name} was changed: it is not packed as marina archive packs it")
-    return contents
+        archive = VerifiedArchive(path)
+        archive.check()
+    except UnsafeArchive as error:
+        raise UnsafeArchive(f"{path.name} is refused: {error}") from error
+    except MarinaError as error:
+        raise MarinaError(f"{path.name} is refused: {error}") from error
+    except OSError as error:
+        raise MarinaError(f"{path} can't be read: {error.strerror}") from error
+    return archive
 
 
 def read_provenance(contents: Mapping[str, bytes]) -> dict[str, Any]:
@@ -59,111 +145,7 @@ def read_provenance(contents: Mapping[str, bytes]) -> dict[str, Any]:
     return document
 
 
-def check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    """Refuses path escapes, links, names that stand twice, and bombs, all told from the zip's directory."""
-    names = [entry.filename for entry in entries]
-    if len(set(names)) != len(names):
-        raise UnsafeArchive("a file stands in the archive twice")
-    if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_BYTES:
-        raise UnsafeArchive(f"the archive unpacks to more than {MAX_ENTRIES} files or {MAX_BYTES} bytes")
-    for entry in entries:
-        parts = PurePosixPath(entry.filename).parts
-        if entry.filename.startswith("/") or "\\" in entry.filename or ":" in entry.filename or ".." in parts:
-            raise UnsafeArchive(f"{entry.filename!r} would be written outside the archive's folder")
-        if not stat.S_ISREG(entry.external_attr >> 16):
-            raise UnsafeArchive(f"{entry.filename!r} is a link or no ordinary file")
-        if entry.compress_type != zipfile.ZIP_STORED:
-            raise UnsafeArchive(f"{entry.filename!r} is compressed, which marina archive never does")
-
-
-def check_content(name: str, content: bytes) -> None:
-    """Refuses a file that is not plainly what its name says, and a pickle under whatever name. Unpickles nothing."""
-    suffix = PurePosixPath(name).suffix
-    if suffix not in CHECKS:
-        raise UnsafeArchive(f"{name!r} is of a kind that no archive holds (a pickle?); there are {', '.join(CHECKS)}")
-    try:
-        sound = CHECKS[suffix](content)
-    except (ValueError, KeyError, struct.error, zipfile.BadZipFile, DecodeError, yaml.YAMLError, RecursionError):
-        sound = False
-    if not sound:
-        raise UnsafeArchive(f"{name!r} is no sound {suffix} file (a pickle?)")
-    if is_pickle(content):
-        raise UnsafeArchive(f"{name!r} is a pickle, which runs code when it is loaded")
-
-
-def is_text(content: bytes) -> bool:
-    return "\0" not in content.decode("utf-8")
-
-
-def is_json(content: bytes) -> bool:
-    json.loads(content)
-    return True
-
-
-def is_yaml(content: bytes) -> bool:
-    yaml.safe_load(content)
-    return True
-
-
-def is_onnx(content: bytes) -> bool:
-    return bool(onnx.load_from_string(content).graph.node)
-
-
-def is_safetensors(content: bytes) -> bool:
-    """An 8-byte length, a JSON header of that length, and as many bytes as it tells of."""
-    length = struct.unpack("<Q", content[:8])[0]
-    header = json.loads(content[8 : 8 + length])
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return len(content) == 8 + int(length) + int(max(ends, default=0))
-
-
-def is_picture(content: bytes) -> bool:
-    return image_format(content) is not None
-
-
-def is_torchscript(content: bytes) -> bool:
-    """A zip with code; torch.jit reads its pickles with an unpickler that imports nothing, and nothing else does."""
-    with zipfile.ZipFile(io.BytesIO(content)) as inner:
-        names = [PurePosixPath(name) for name in inner.namelist()]
-    return any("code" in name.parts for name in names) and any(name.name == "constants.pkl" for name in names)
-
-
-CHECKS: dict[str, Callable[[bytes], bool]] = {
-    **dict.fromkeys(TEXT_SUFFIXES, is_text),
-    **dict.fromkeys(PICTURE_SUFFIXES, is_picture),
-    ".json": is_json,
-    ".yaml": is_yaml,
-    ".onnx": is_onnx,
-    ".safetensors": is_safetensors,
-    ".pt": is_torchscript,
-}
-
-
-def is_pickle(content: bytes) -> bool:
-    """Whether the bytes are a pickle that imports or calls something, told without running it."""
-    dangerous = False
-    try:
-        for opcode, _, _ in pickletools.genops(content):
-            dangerous = dangerous or opcode.name in DANGEROUS_OPCODES
-    except Exception:  # genops raises nearly anything on bytes that are no pickle
-        return False
-    return dangerous
-
-
-def check_provenance(contents: Mapping[str, bytes]) -> None:
-    """Holds every file against the digests in provenance.json."""
-    if PROVENANCE not in contents or MANIFEST not in contents:
-        raise UnsafeArchive(f"the archive has no {PROVENANCE} or no {MANIFEST}: it was not made by marina archive")
-    try:
-        expected = dict(read_provenance(contents)["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UnsafeArchive(f"{PROVENANCE} can't be read") from error
-    found = digests({path: data for path, data in contents.items() if path != PROVENANCE})
-    for path in sorted(expected.keys() | found.keys()):
-        if expected.get(path) != found.get(path):
-            raise UnsafeArchive(f"{path!r} is not the file that was packed")
-
-
 def fingerprint(path: Path) -> str:
     """The SHA-256 of the archive file itself."""
-    return sha256(path.read_bytes())
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,7 @@
 """What the tests share: pictures, a model made from nothing, and real servers."""
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,15 @@ from tests.tiny import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache() -> Iterator[None]:
+    """The archives that are served are copied into the checkout, not into the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "MARINA_CACHE" not in os.environ:
+            patch.setenv("MARINA_CACHE", str(ROOT / ".pytest_cache" / "marina"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,10 @@ class TuningServer(TorchServe):
 
     model_api = True
 
+    def fill_store(self) -> None:
+        """Its store holds what it registers while it runs."""
+        self.store = self.archives[0].path.parent
+
     def environment(self) -> dict[str, str]:
         environment = super().environment()
         del environment[SHARES_VARIABLE]
