@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from marina.errors import MarinaError
 
 LOOPBACK = "127.0.0.1"
-MOST = 65535
-LOWEST = 10_000  # of those that are tried where the system's choice would be too high
+# Of the ports that are tried if any will do. From 32768 on the system gives them to connections, at any moment.
+LOWEST, MOST = 10_000, 32_767
 
 
 def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> dict[str, int]:
@@ -29,9 +29,10 @@ def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> d
             try:
                 bind(probe, host, port, highest)
                 claimed[use] = int(probe.getsockname()[1])
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or "no such host"
                 option = "--port" if use == "door" else f"--{use}-port"
-                busy.append(f"port {port} on {host} can't be used: {error.strerror} ({option}, 0 for any free one)")
+                busy.append(f"port {port} on {host} can't be used: {reason} ({option}, 0 for any free one)")
     if busy:
         raise MarinaError("; ".join(busy))
     return claimed
@@ -39,10 +40,10 @@ def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> d
 
 def bind(probe: socket.socket, host: str, port: int, highest: int) -> None:
     """Binds to the port; for 0 to any, at most ``highest``. Raises OSError."""
-    if port or highest == MOST:
+    if port:
         probe.bind((host, port))
         return
-    for number in random.sample(range(LOWEST, highest + 1), 100):
+    for number in random.sample(range(LOWEST, min(highest, MOST) + 1), 100):
         try:
             probe.bind((host, number))
         except OSError:
