@@ -323,7 +323,7 @@ def scale(
         if workers > allowed:
             raise MarinaError(f"{model} may have at most {allowed} workers, its maxWorkers")
         management = connect(folder, state)
-        management.scale(model, workers, timeout)
+        management.scale(model, workers, max(timeout, 0.001))
         console.print(f"{model} has {management.count_workers(model).ready} READY workers.")
         threads, cores = state.threads[model], state.cores
         if workers * threads > max(cores, threads):

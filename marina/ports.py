@@ -11,10 +11,8 @@ from contextlib import ExitStack
 from marina.errors import MarinaError
 
 LOOPBACK = "127.0.0.1"
-MOST = 65535
-# Free ports are chosen below those that Linux gives to outgoing connections (32768 and up), which may take one of them
-# before the server, a Java that takes seconds to start, listens on it.
-FREE = range(10_000, 32_768)
+# Of the ports that are tried if any will do. From 32768 on the system gives them to connections, at any moment.
+LOWEST, MOST = 10_000, 32_767
 
 
 def is_loopback(host: str) -> bool:
@@ -40,20 +38,21 @@ def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> d
             try:
                 bind(probe, host, port, highest)
                 claimed[use] = int(probe.getsockname()[1])
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or "no such host"
                 option = "--port" if use == "door" else f"--{use}-port"
-                busy.append(f"port {port} on {host} can't be used: {error.strerror} ({option}, 0 for any free one)")
+                busy.append(f"port {port} on {host} can't be used: {reason} ({option}, 0 for any free one)")
     if busy:
         raise MarinaError("; ".join(busy))
     return claimed
 
 
 def bind(probe: socket.socket, host: str, port: int, highest: int) -> None:
-    """Binds to the port; for 0 to any that is free, at most ``highest``. Raises OSError."""
+    """Binds to the port; for 0 to any, at most ``highest``. Raises OSError."""
     if port:
         probe.bind((host, port))
         return
-    for number in random.sample(range(FREE.start, min(FREE.stop, highest + 1)), 100):
+    for number in random.sample(range(LOWEST, min(highest, MOST) + 1), 100):
         try:
             probe.bind((host, number))
         except OSError:
