@@ -6,7 +6,7 @@ import typing
 from typing import Any, Dict, List, Mapping, Type
 
 SETTINGS_FILE = "settings.json"
-MAY_BE_ZERO = ("threads",)
+MAY_BE_ZERO = ("threads", "memory_mb")
 CHOICES = {"precision": ("float32", "bf16", "float16")}
 
 
@@ -26,6 +26,9 @@ class Settings:
     threads: int = 0  # of one worker; 0 is its share of the cores
     parts: int = 1  # of a batch: one is decoded while the one before is computed, which pays where a GPU does that
     max_bytes: int = 10000000  # of one input, as decoded from the request
+    # That a worker's requests may take together beyond what it uses when it is warm; 0 is no limit. At least as much as
+    # the largest input takes that max_pixels and max_chars allow. On a GPU there is no limit.
+    memory_mb: int = 700
     workers: int = 1  # from minWorkers: among how many the cores are divided
     batch_size: int = 1  # from batchSize: the largest batch that the warm-up runs
     timeout_s: int = 60  # from responseTimeout: the server ends a worker that takes longer for a batch
