@@ -23,7 +23,7 @@ SIGNS = ("bad_alloc", "Failed to allocate memory", "can't allocate memory", "Can
 
 
 class MemoryLimit:
-    """From ``hold`` to ``release`` the process may use ``headroom`` bytes, and the batch's own, more than it does now."""
+    """From ``hold`` to ``release`` the process may use ``headroom`` bytes and the batch's own more than it does now."""
 
     def __init__(self, headroom: int) -> None:
         self.headroom = headroom
