@@ -9,7 +9,7 @@ from .base import Handler
 from .image_headers import FORMATS, check_formats
 from .images import decoded_image, pad_and_resize, require_decoders
 from .payloads import Payload
-from .probabilities import softmax
+from .probabilities import as_probabilities
 from .runtime import Model
 from .settings import Settings, SettingsError
 
@@ -110,7 +110,10 @@ class ImageEnsemble(Handler):
     def ask_members(self, inputs: Sequence[Pixels]) -> List["np.ndarray[Any, Any]"]:
         """float32 (batch, classes) of each member: its probability a class."""
         batches = {size: np.stack([pixels[size] for pixels in inputs]) for size in set(self.settings.sizes)}
-        return [softmax(model(batches[size])) for model, size in zip(self.models, self.settings.sizes)]
+        outputs = self.settings.outputs
+        return [
+            as_probabilities(model(batches[size]), outputs) for model, size in zip(self.models, self.settings.sizes)
+        ]
 
     def postprocess(self, output: "np.ndarray[Any, Any]", request: Any) -> Dict[str, Any]:
         """The labels by the mean of the members' probabilities, and how each member votes."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Dict, Iterator, List, NamedTuple, Sequence, Tu
 import numpy as np
 
 from .errors import ModelError
-from .probabilities import softmax
+from .probabilities import as_probabilities
 from .texts import Array, Range, Text, TextHandler, TextSettings, own_ranges
 
 OUTSIDE = "O"
@@ -49,7 +49,7 @@ class NamedEntities(TextHandler):
         logits = join_windows(output, request.windows, len(self.before))
         if not np.isfinite(logits).all():
             raise ModelError("The model gave no numbers for this text.")
-        words = judge_words(softmax(logits), self.settings.labels, request)
+        words = judge_words(as_probabilities(logits, self.settings.outputs), self.settings.labels, request)
         return [describe(group, request.text) for group in join_words(words, request.text)]
 
 
