@@ -1,5 +1,6 @@
 """What a picture may cost is told from its header: memory, time and the log of a worker stay within bounds."""
 
+import io
 import struct
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from handlers.avif_headers import sequence_sizes
 from handlers.errors import ImageTooLarge, RequestError, UnsupportedType
 from handlers.image_classification import ImageSettings
 from handlers.image_ensemble import EnsembleSettings
+from handlers.image_headers import FORMATS
 from handlers.images import LARGE_PIXELS, decode_image, decoded_image
 from handlers.settings import SettingsError
 from tests.conftest import ROOT, encode
@@ -273,6 +278,13 @@ def test_a_kind_with_a_tighter_limit_says_so(data: Callable[[], bytes], kind: st
     assert f"are allowed in a picture of its kind ({kind})" in refusal(data())
 
 
+def test_a_smaller_limit_of_pixels_holds_for_each_kind_alike() -> None:
+    for kind in ("WEBP", "PNG", "TIFF"):
+        data = encode(Image.new("RGBA", (1_000, 1_000)), kind)
+        assert decode_image(data, 1_000_000).size == (1_000, 1_000)
+        assert "at most 999999 are allowed." in refusal(data, 999_999)
+
+
 def test_one_large_picture_at_a_time() -> None:
     side = int(LARGE_PIXELS**0.5) + 1
     large, small = (encode(Image.new("1", (side, height)), "PNG") for height in (side, 9))
@@ -360,3 +372,70 @@ def test_reading_a_header_decodes_nothing() -> None:
     for kind in ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"):
         data = encode(picture, kind)
         assert "2000 x 2000" in refusal(data[: max(200, len(data) // 50)] if kind != "TIFF" else data, 1_000_000)
+
+
+# AVIF, where the settings name it.
+
+WITH_AVIF = [*FORMATS, "AVIF"]
+
+
+def decode_avif(data: bytes) -> Image.Image:
+    return decode_image(data, MAX_PIXELS, formats=WITH_AVIF)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_an_avif_is_what_pillow_makes_of_it(mode: str) -> None:
+    data = encode(tile_noise(mode, 100), "AVIF", quality=90)
+    rgba = Image.open(io.BytesIO(data)).convert("RGBA")
+    white = Image.new("RGB", rgba.size, (255, 255, 255))
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    assert np.array_equal(np.asarray(decode_avif(data)), np.asarray(white))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_upright(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    picture = Image.new("RGB", (64, 32), (200, 0, 0))
+    assert decode_avif(encode(picture, "AVIF", exif=exif)).size == ((64, 32) if orientation < 5 else (32, 64))
+
+
+def test_an_avif_of_too_many_pixels_is_refused_by_any_of_its_sizes() -> None:
+    data = encode(Image.new("RGB", (1_000, 900)), "AVIF")
+    size = data.index(b"ispe") + 8
+    assert "in a picture of its kind (AVIF)" in avif_refusal(
+        data[:size] + struct.pack(">LL", 4000, 4000) + data[size + 8 :]
+    )
+    # Of the AV1 data, as many bits as a side needs stand before it: here ten, so 1000 becomes 1024 at most.
+    sequence = data.index(b"\x0a", data.index(b"mdat"))
+    assert list(sequence_sizes(data[sequence - 2 :])) == [(1_000, 900)]
+    huge = encode(Image.new("RGB", (9_000, 3_000)), "AVIF", speed=10, quality=1)
+    size = huge.index(b"ispe") + 8
+    assert "pixels" in avif_refusal(huge[:size] + struct.pack(">LL", 10, 10) + huge[size + 8 :], 1_000_000)
+
+
+def avif_refusal(data: bytes, max_pixels: int = MAX_PIXELS) -> str:
+    with pytest.raises(ImageTooLarge) as found:
+        decode_image(data, max_pixels, formats=WITH_AVIF)
+    return str(found.value)
+
+
+def test_an_animated_avif_is_refused_by_name() -> None:
+    data = encode(Image.new("RGB", (64, 64)), "AVIF", save_all=True, append_images=[Image.new("RGB", (64, 64), 9)])
+    with pytest.raises(UnsupportedType, match="several frames"):
+        decode_avif(data)
+
+
+@given(st.data())
+def test_a_damaged_avif_is_a_picture_or_an_error_of_the_request(data: st.DataObject) -> None:
+    body = bytearray(AVIF)
+    for _ in range(data.draw(st.integers(1, 8))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    del body[data.draw(st.integers(1, len(body))) :]
+    try:
+        assert decode_avif(bytes(body)).mode == "RGB"
+    except RequestError as error:
+        assert error.status in (400, 413, 415)
+
+
+AVIF = encode(tile_noise("RGBA", 40), "AVIF")

@@ -81,12 +81,12 @@ def pictures(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
-def pillow_loads(data: bytes) -> bool:
+def pillow_loads(data: bytes, formats: tuple[str, ...] = (*FORMATS, "MPO")) -> bool:
     """Whether Pillow, of the same formats, makes RGB of it without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            with Image.open(io.BytesIO(data), formats=(*FORMATS, "MPO")) as image:
+            with Image.open(io.BytesIO(data), formats=formats) as image:
                 image.load()
                 image.getexif()
                 return image.convert("RGB").width * image.height <= MAX_PIXELS
@@ -112,3 +112,10 @@ def test_pillows_pictures_are_answered_or_refused_for_a_reason(pictures: Path) -
     assert unlike == []
     assert answered >= LEAST_PICTURES
     assert refused
+
+
+def test_pillows_avif_pictures_are_answered_where_the_settings_name_the_format(pictures: Path) -> None:
+    for path in sorted(pictures.rglob("*.avif")):
+        data = path.read_bytes()
+        if pillow_loads(data, ("AVIF",)):
+            assert decode_image(data, MAX_PIXELS, formats=[*FORMATS, "AVIF"]).mode == "RGB", path.name
