@@ -6,7 +6,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Sequence
 import numpy as np
 
 from .base import Handler
-from .image_headers import FORMATS, check_formats
+from .image_headers import FORMATS, MAX_PIXELS, check_formats
 from .images import decoded_image, pad_and_resize, require_decoders
 from .payloads import Payload
 from .probabilities import as_probabilities
@@ -25,7 +25,7 @@ class EnsembleSettings(Settings):
     sizes: List[int]  # pixels of the square's side, by member: what each takes
     labels: List[str]  # class names, by the index of every member's output
     top: int = 5  # how many labels an answer holds
-    max_pixels: int = 25000000  # of a picture before it is decoded
+    max_pixels: int = MAX_PIXELS  # of a picture before it is decoded
     max_aspect: int = 20  # of a picture: its long side in short sides
     formats: List[str] = FORMATS  # that are taken; AVIF may be added
 

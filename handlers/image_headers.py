@@ -7,7 +7,7 @@ within bounds, and the decoder is handed a file that holds the pixels alone.
 import struct
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from . import jpeg_headers, orientation, tiff_headers
+from . import avif_headers, jpeg_headers, orientation, tiff_headers
 from .errors import EmptyBody, ImageTooLarge, UndecodableImage, UnsupportedType, UnusableInput
 from .settings import SettingsError
 
@@ -68,8 +68,9 @@ BRANDS = {
 ICONS = {b"\0\0\1\0": "ICO", b"\0\0\2\0": "CUR"}
 GZIP_SIGNATURE = b"\x1f\x8b"
 
-# What one of ``max_pixels`` may cost while it is decoded, in bytes of memory: 250 MB for 25 million. A kind of picture
-# that costs more per pixel may have fewer of them.
+MAX_PIXELS = 25000000  # where the settings say nothing else
+# Of memory, for each of ``max_pixels`` (250 MB for 25 million, and for fewer), while a picture is decoded. A kind that
+# costs more per pixel may have fewer of them.
 BYTES_PER_PIXEL = 10
 RGB_BYTES = 4  # Pillow keeps RGB as RGBX
 # Strips and tiles together may be larger than the picture, which ends within the last ones.
@@ -161,7 +162,7 @@ def check_size(header: Header, max_pixels: int) -> None:
     size = (header.width, header.height)
     if header.pixels > max_pixels:
         raise ImageTooLarge("The picture has %d x %d pixels; at most %d are allowed." % (*size, max_pixels))
-    allowed = int(max_pixels * min(1, BYTES_PER_PIXEL / header.bytes_per_pixel))
+    allowed = int(memory_limit(max_pixels) / header.bytes_per_pixel)
     if header.pixels > allowed:
         raise ImageTooLarge(
             "The picture has %d x %d pixels; at most %d are allowed in a picture of its kind (%s)."
@@ -169,6 +170,11 @@ def check_size(header: Header, max_pixels: int) -> None:
         )
     if max(size) > MAX_SIDE:
         raise ImageTooLarge("The picture has %d x %d pixels; a side may have at most %d." % (*size, MAX_SIDE))
+
+
+def memory_limit(max_pixels: int) -> int:
+    """The bytes that decoding one picture may take."""
+    return BYTES_PER_PIXEL * max(max_pixels, MAX_PIXELS)
 
 
 def check_aspect(header: Header, max_aspect: Optional[int]) -> None:
@@ -349,7 +355,7 @@ def read_tiff(data: bytes, max_pixels: int) -> Header:
     if found.is_lab:  # which takes 60 ns a pixel to convert
         header.bytes_per_pixel = max(header.bytes_per_pixel, 14)
     if header.pixels <= max_pixels:
-        if found.padded_pixels > MAX_PADDING * max_pixels or found.block_bytes > BYTES_PER_PIXEL * max_pixels:
+        if found.padded_pixels > MAX_PADDING * max_pixels or found.block_bytes > memory_limit(max_pixels):
             raise ImageTooLarge(
                 "The picture's strips or tiles have %d pixels; at most %d are allowed."
                 % (found.padded_pixels, MAX_PADDING * max_pixels)
@@ -358,7 +364,15 @@ def read_tiff(data: bytes, max_pixels: int) -> Header:
     return header
 
 
+def read_avif(data: bytes, max_pixels: int) -> Header:
+    """Its decoder keeps planes of up to 16 bits and two pictures, and takes 110 ns a pixel."""
+    header = Header("AVIF", *avif_headers.read_avif(data, max_pixels), data)
+    header.bytes_per_pixel = 25
+    return header
+
+
 READERS: Dict[str, Callable[[bytes, int], Header]] = {
+    "AVIF": read_avif,
     "BMP": read_bmp,
     "GIF": read_gif,
     "JPEG": read_jpeg,

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib
 import io
 import logging
 import math
@@ -16,6 +17,7 @@ from PIL import Image, features
 from .errors import ImageTooLarge, RequestError, UndecodableImage, UnsupportedType
 from .image_headers import FORMATS, Header, read_header
 from .image_headers import image_format as image_format  # for who looks at files alone
+from .orientation import ORIENTATION_TAG
 from .runtime import return_freed_memory
 from .settings import SettingsError
 from .tiff_headers import SampleRange
@@ -75,9 +77,15 @@ silence_decoders()
 def require_decoders(formats: Sequence[str]) -> None:
     """Raises SettingsError if this Pillow can't decode one of the formats."""
     Image.init()
-    missing = [name for name in formats if name not in Image.OPEN or (name == "AVIF" and not features.check("avif"))]
+    missing = [name for name in formats if name not in Image.OPEN or (name == "AVIF" and not has_avif())]
     if missing:
         raise SettingsError("this Pillow can't decode %s (handler.formats)" % ", ".join(missing))
+    if "AVIF" in formats:  # else each picture takes a thread a core
+        importlib.import_module("PIL.AvifImagePlugin").DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
+
+
+def has_avif() -> bool:
+    return "avif" in features.modules and features.check_module("avif")
 
 
 def decode_image(
@@ -128,8 +136,11 @@ def decode_pixels(header: Header, short_side: Optional[int]) -> "Image.Image":
         image = open_image(header)
         if header.format == "JPEG" and short_side is not None:
             reduce_jpeg(image, LEAST_REDUCTION * short_side)
+        orientation = header.orientation
+        if header.format == "AVIF":  # which has boxes of its own for it; Pillow reads them
+            orientation = image.getexif().get(ORIENTATION_TAG, 0)
         image = to_rgb(image, header)
-        operation = UPRIGHT.get(header.orientation)
+        operation = UPRIGHT.get(orientation)
         return image if operation is None else image.transpose(operation)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageTooLarge("The picture has more pixels than are allowed.")
