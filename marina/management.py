@@ -34,9 +34,12 @@ def read_keys(folder: Path) -> dict[str, str]:
 
 
 def connect(run: Path, state: RunState) -> "Management":
-    """The management API of a server that runs. Raises OSError and ValueError while it starts."""
+    """The management API of a server that runs. Raises MarinaError while it starts."""
     folder = run / SERVER_FOLDER
-    return torchserve_management(folder, state.ports) if state.server == "torchserve" else mms_management(folder)
+    try:
+        return torchserve_management(folder, state.ports) if state.server == "torchserve" else mms_management(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise MarinaError("the model server is starting; try again in a moment") from error
 
 
 def torchserve_management(folder: Path, ports: Ports) -> "Management":

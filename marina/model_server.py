@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import site
@@ -82,6 +83,7 @@ class ModelServer:
             ports=self.ports,
             folder=self.folder,
             model_store=self.archives[0].path.parent,
+            model_store_pattern=re.escape(str(self.archives[0].path.parent)),
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
             max_response_bytes=max_response_bytes(self.archives),

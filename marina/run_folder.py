@@ -315,8 +315,20 @@ def render(template: Path, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=escape_property if ".properties" in template.suffixes else None,
     )
     return environment.get_template(template.name).render(**values)
+
+
+def escape_property(value: Any) -> Any:
+    """Text as it must be in a file that Java reads as properties: Latin-1, where a backslash begins an escape."""
+    if not isinstance(value, str | Path):
+        return value
+    text = str(value).replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    text = re.sub(r"^[ \t\f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    units = text.encode("utf-16-be", "surrogatepass")
+    codes = [int.from_bytes(units[place : place + 2]) for place in range(0, len(units), 2)]
+    return "".join(chr(code) if code < 0x7F else f"\\u{code:04x}" for code in codes)
 
 
 def write_private(path: Path, text: str) -> None:
