@@ -50,6 +50,7 @@ class ModelServer:
     properties: ClassVar[str]  # its configuration, rendered from config/<properties>.j2
     takes_versions: ClassVar[bool]  # whether an address may name a model's version
     takes_headers: ClassVar[bool] = True  # whether a worker's headers reach the client as such
+    load_again_after_s: ClassVar[int] = 60  # if a model is lost for so long while others are served
     listens: ClassVar[Sequence[str]]  # its ports, as marina.run_folder.Ports names them
     highest_port: ClassVar[int] = 65535
 
