@@ -45,8 +45,10 @@ def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> d
                 bind(probe, host, port, highest)
                 claimed[use] = int(probe.getsockname()[1])
             except (OSError, UnicodeError) as error:
-                reason = getattr(error, "strerror", None) or "no such host"
-                busy.append(f"port {port} on {host} can't be used: {reason} ({option}, 0 for any free one)")
+                if isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL:
+                    busy.append(f"--host {host}: this machine has no such address")
+                else:
+                    busy.append(f"port {port} on {host} can't be used: {error.strerror} ({option}, 0 for any free one)")
     if busy:
         raise MarinaError("; ".join(busy))
     return claimed

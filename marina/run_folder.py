@@ -182,7 +182,7 @@ def places() -> list[Path]:
 def make_parent() -> Path:
     """The folder of this user's run folders. Raises MarinaError, with what is wrong with each place."""
     reasons = []
-    for place in places():
+    for place in sorted(places(), key=lets_others_rename):
         try:
             check_place(place)
             parent = next((path for path in own_parents() if path.parent == place), None) or make_private(place)
@@ -195,13 +195,20 @@ def make_parent() -> Path:
 
 def check_place(place: Path) -> None:
     """Raises OSError, saying why, if run folders can't be in that folder."""
-    found = place.stat()
+    place.stat()
     if not PLAIN_PLACE.fullmatch(str(place)):
         raise OSError("its path is too long for a socket, or has characters that nginx's configuration can't have")
-    if found.st_mode & 0o002 and not found.st_mode & stat.S_ISVTX:
-        raise OSError("anybody can rename what is in it")
     if os.geteuid() == 0 and not all(path.stat().st_mode & 0o001 for path in (place, *place.parents)):
         raise OSError("nginx's workers, which are not root's, can't enter it")
+
+
+def lets_others_rename(place: Path) -> bool:
+    """Whether anybody can rename what is in a folder: a volume of Kubernetes is such, but has one user alone."""
+    try:
+        mode = place.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & 0o002 and not mode & stat.S_ISVTX)
 
 
 def make_private(place: Path) -> Path:

@@ -67,6 +67,20 @@ def test_nobody_can_take_its_name(place: Path, how: str) -> None:
         assert folder_of(1) == folder
 
 
+def test_a_place_where_others_can_rename_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        volume, other = Path(name) / "volume", Path(name) / "other"
+        for folder, mode in ((Path(name), 0o755), (volume, 0o777), (other, 0o1777)):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(mode)
+        monkeypatch.setattr("marina.run_folder.places", lambda: [volume, other])
+        with run_folder(1) as folder:
+            assert other in folder.parents
+        monkeypatch.setattr("marina.run_folder.places", lambda: [volume])
+        with run_folder(1) as folder:
+            assert volume in folder.parents
+
+
 def test_a_port_that_is_served_is_in_use(place: Path) -> None:
     with run_folder(1), pytest.raises(MarinaError, match=rf"in use.*process {os.getpid()}"), run_folder(1):
         pass
