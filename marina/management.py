@@ -34,11 +34,14 @@ def read_keys(folder: Path) -> dict[str, str]:
 
 
 def connect(run: Path, state: RunState) -> "Management":
-    """The management API of a server that runs. Raises OSError and ValueError while it starts."""
+    """The management API of a server that runs. Raises MarinaError while it starts."""
     folder, sockets = run / SERVER_FOLDER, run / SOCKET_FOLDER
     if state.server != "torchserve":
         return mms_management(folder)
-    return torchserve_management(folder, state.ports, sockets if sockets.is_dir() else None)
+    try:
+        return torchserve_management(folder, state.ports, sockets if sockets.is_dir() else None)
+    except (OSError, ValueError, KeyError) as error:
+        raise MarinaError("the model server is starting; try again in a moment") from error
 
 
 def torchserve_management(folder: Path, ports: Ports, sockets: Path | None) -> "Management":

@@ -33,6 +33,7 @@ class Mms(ModelServer):
     listens = ("inference",)
     ports_with_nginx = ()
     highest_port = 2**15 - 1  # it reads the number into a Java short
+    load_again_after_s = 10  # it does not try again by itself
 
     def forget(self) -> None:
         self.parents: dict[str, psutil.Process] = {}  # by model: what its workers are forked from

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import site
@@ -52,6 +53,7 @@ class ModelServer:
     options: ClassVar[Sequence[str]] = ()  # more of its command line
     properties: ClassVar[str]  # its configuration, rendered from config/<properties>.j2
     takes_versions: ClassVar[bool]  # whether an address may name a model's version
+    load_again_after_s: ClassVar[int] = 60  # if a model is lost for so long while others are served
     listens: ClassVar[Sequence[str]]  # its TCP ports without nginx, as marina.run_folder.Ports names them
     ports_with_nginx: ClassVar[Sequence[str]]  # those that it or nginx has otherwise, beside the door
     highest_port: ClassVar[int] = 65535
@@ -94,6 +96,7 @@ class ModelServer:
             addresses={use: self.address(use) for use in SOCKETS},
             folder=self.folder,
             model_store=self.store,
+            model_store_pattern=re.escape(str(self.store)),
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
             max_response_bytes=max_response_bytes(self.archives),

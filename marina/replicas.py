@@ -18,6 +18,7 @@ from types import FrameType
 from typing import IO
 
 import httpx
+import psutil
 from rich.console import Console
 
 from handlers.threads import CORES_VARIABLE, available_cores
@@ -175,6 +176,8 @@ class Replicas:
         self.front = Front(run, self.deadline_s, options.access, options.upload_timeout_s)
         self.state = FrontState(self.ports)
         self.is_asked_to_restart = False
+        self.has_terminal = has_terminal()
+        self.outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as under nohup
 
     def start(self) -> None:
         """Starts everything, and says what is served. Raises MarinaError."""
@@ -219,6 +222,12 @@ class Replicas:
         self.console.print(LAST_LINE)
 
     def ask_to_restart(self, number: int, frame: FrameType | None) -> None:
+        """Takes SIGHUP: someone asks for a restart, unless it comes because the terminal was closed."""
+        if self.has_terminal and not has_terminal():
+            self.has_terminal = False
+            if not self.outlives_terminal:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return
         self.is_asked_to_restart = True
 
     def watch(self) -> None:
@@ -291,6 +300,11 @@ class Replicas:
             replica.ask_to_stop()
         for replica in self.replicas:
             replica.stop(self.deadline_s + STOP_TIMEOUT_S)
+
+
+def has_terminal() -> bool:
+    """Whether a terminal controls this process."""
+    return psutil.Process().terminal() is not None
 
 
 def restart_replicas(port: int, timeout_s: float) -> None:

@@ -186,7 +186,7 @@ def places() -> list[Path]:
 def make_parent() -> Path:
     """The folder of this user's run folders. Raises MarinaError, with what is wrong with each place."""
     reasons = []
-    for place in places():
+    for place in sorted(places(), key=lets_others_rename):
         try:
             check_place(place)
             parent = next((path for path in own_parents() if path.parent == place), None) or make_private(place)
@@ -199,13 +199,20 @@ def make_parent() -> Path:
 
 def check_place(place: Path) -> None:
     """Raises OSError, saying why, if run folders can't be in that folder."""
-    found = place.stat()
+    place.stat()
     if not PLAIN_PLACE.fullmatch(str(place)):
         raise OSError("its path is too long for a socket, or has characters that nginx's configuration can't have")
-    if found.st_mode & 0o002 and not found.st_mode & stat.S_ISVTX:
-        raise OSError("anybody can rename what is in it")
     if os.geteuid() == 0 and not all(path.stat().st_mode & 0o001 for path in (place, *place.parents)):
         raise OSError("nginx's workers, which are not root's, can't enter it")
+
+
+def lets_others_rename(place: Path) -> bool:
+    """Whether anybody can rename what is in a folder: a volume of Kubernetes is such, but has one user alone."""
+    try:
+        mode = place.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & 0o002 and not mode & stat.S_ISVTX)
 
 
 def make_private(place: Path) -> Path:
@@ -321,8 +328,20 @@ def render(template: Path, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=escape_property if ".properties" in template.suffixes else None,
     )
     return environment.get_template(template.name).render(**values)
+
+
+def escape_property(value: Any) -> Any:
+    """Text as it must be in a file that Java reads as properties: Latin-1, where a backslash begins an escape."""
+    if not isinstance(value, str | Path):
+        return value
+    text = str(value).replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    text = re.sub(r"^[ \t\f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    units = text.encode("utf-16-be", "surrogatepass")
+    codes = [int.from_bytes(units[place : place + 2]) for place in range(0, len(units), 2)]
+    return "".join(chr(code) if code < 0x7F else f"\\u{code:04x}" for code in codes)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from marina.apart import call_apart
 from marina.catalog import ServedArchive, find_archives
 from marina.copies import Copy, keep_copies
 from marina.errors import MarinaError
+from marina.limits import allow_open_files
 from marina.mms import Mms
 from marina.ports import LOOPBACK, claim_ports
 from marina.replicas import Replicas
@@ -24,6 +26,7 @@ from marina.server import SERVERS, ServeOptions, Server
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 # With MMS, what the service before Marina was started with is heeded too: a variable and the key that it sets.
 MMS_VARIABLES = {"BATCH_SIZE": "batchSize", "LINGER_MS": "maxBatchDelay", "WORKERS": "minWorkers"}
+LEAST = {"batchSize": 1, "maxBatchDelay": 0, "minWorkers": 1}
 
 
 class Stop(BaseException):
@@ -32,12 +35,16 @@ class Stop(BaseException):
 
 def serve(options: ServeOptions, console: Console) -> None:
     """Serves until it is told to stop, then leaves nothing behind. Raises MarinaError."""
+    options = replace(options, python=absolute(options.python))
     # Locked as long as this process lives; only they are verified and loaded, whatever becomes of the store.
     copies = keep_copies(find_archives(options.store, options.models))
     archives, openapi = call_apart("marina.reading", "read_and_describe", [copy.path for copy in copies])
     if options.server == Mms.name:
         archives = [apply_variables(archive, os.environ) for archive in archives]
     clear_left()  # what is left of a killed server may still listen
+    if not options.host:
+        raise MarinaError("--host is empty; 127.0.0.1 is this machine alone, 0.0.0.0 all of its addresses")
+    allow_open_files(sum(options.workers or archive.server["minWorkers"] for archive in archives))
     ports = choose_ports(options)
     os.umask(0o022)  # nginx's workers, another user's where root starts them, read what is public
     for number in stop_signals():
@@ -47,6 +54,11 @@ def serve(options: ServeOptions, console: Console) -> None:
             serve_in(run, options, archives, copies, openapi, ports, console)
     except Stop:
         return  # it came before there was anything to stop
+
+
+def absolute(program: str) -> str:
+    """A program that is named by its path, from wherever it is started; another is looked for in PATH."""
+    return os.path.abspath(program) if os.sep in program else program
 
 
 def serve_in(
@@ -98,8 +110,8 @@ def apply_variables(archive: ServedArchive, environment: Mapping[str, str]) -> S
     server = dict(archive.server)
     for variable, key in MMS_VARIABLES.items():
         value = environment.get(variable, "")
-        if value and not value.isdecimal():
-            raise MarinaError(f"the variable {variable} must be a whole number")
+        if value and (not re.fullmatch("[0-9]{1,6}", value) or int(value) < LEAST[key]):
+            raise MarinaError(f"the variable {variable} must be a whole number, at least {LEAST[key]}")
         server[key] = int(value) if value else server[key]
     return replace(archive, server=server)
 

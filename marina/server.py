@@ -205,7 +205,7 @@ class Server:
 
     def load_again(self, name: str, lost_s: float) -> bool:
         """Has the server load a model again that was lost for long, while it serves others; whether it was asked to."""
-        if lost_s < GIVE_UP_AFTER_S:
+        if lost_s < self.model_server.load_again_after_s:
             return False
         try:
             self.model_server.reload(self.management, name)

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import psutil
 import pytest
 
 from marina.management import mms_processes
+from marina.run_folder import OWNER_FILE, own_parents
 from tests.servers import FREE_PORTS, RunningServer, marina
 
 NewServer = Callable[..., RunningServer]
@@ -50,6 +50,12 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> bool:
 
 def ping(server: RunningServer) -> int:
     return httpx.get(f"{server.url}/ping", trust_env=False).status_code
+
+
+def folders_of(pid: int) -> list[Path]:
+    """The run folders of a process."""
+    owners = [path for parent in own_parents() for path in parent.glob(f"*/{OWNER_FILE}")]
+    return [path.parent for path in owners if path.read_text() == str(pid)]
 
 
 def test_nothing_listens_beyond_loopback(server: RunningServer) -> None:
@@ -234,22 +240,18 @@ def test_a_stop_answers_what_is_in_flight_and_leaves_nothing(
 def test_two_signals_at_once_stop_it_as_one_does(store: Path, pause_s: float) -> None:
     """Also while it starts."""
     command = marina("serve", "--store", store, "--models", "colours", *FREE_PORTS)
-    with tempfile.TemporaryDirectory() as folder:  # short, for sockets are named in it
-        environment = {**os.environ, "TMPDIR": folder}
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("Starting")
-        assert list(Path(folder).glob("marina-*"))
-        time.sleep(pause_s)
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGINT)
-        printed = process.stdout.read()
-        process.stdout.close()
-        assert process.wait(30) == 0
-        assert "Traceback" not in printed
-        assert not list(Path(folder).glob("marina-*"))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Starting")
+    assert folders_of(process.pid)
+    time.sleep(pause_s)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    printed = process.stdout.read()
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert "Traceback" not in printed
+    assert not folders_of(process.pid)
 
 
 def test_large_bodies_at_once_do_not_fill_the_servers_memory(server: RunningServer, jpeg: bytes) -> None:
