@@ -65,7 +65,7 @@ class Mms(ModelServer):
             "batch_size": archive.server["batchSize"],
             "max_batch_delay": archive.server["maxBatchDelay"],
             "initial_workers": self.workers[archive.name],
-            "response_timeout": archive.server["responseTimeout"],
+            "response_timeout": -(-archive.server["responseTimeout"] // 60),
             "synchronous": "true",
         }
         for _ in range(TRIES):

@@ -25,14 +25,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address or a name is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> dict[str, int]:
     """Use -> port, for use -> (port, host): the port itself if nothing listens on it, or any free one for 0.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from marina.archive import build_archive
+from tests.contract.test_serving import wait_until
 from tests.servers import RunningServer, start_server
 from tests.tiny import CONFIG, write_tiny_model
 
@@ -122,11 +123,13 @@ def test_good_requests_beside_a_deadly_one_are_answered_or_told_to_come_again(
 
 
 def test_a_full_queue_says_so_in_marinas_words(
-    fragile_store: Path, new_server: Callable[..., RunningServer], jpeg: bytes
+    fragile_store: Path, new_server: Callable[..., RunningServer], notes: Path, jpeg: bytes
 ) -> None:
+    before = times(notes, ENDLESS)
     server = new_server("--store", fragile_store, "--models", "fragile", "--workers", 1)
     with ThreadPoolExecutor(300) as pool:
         hanging = pool.submit(server.predict, "fragile", ENDLESS, "image/jpeg")
+        assert wait_until(lambda: times(notes, ENDLESS) > before)
         responses = list(pool.map(lambda _: server.predict("fragile", jpeg, "image/jpeg"), range(299)))
         hanging.result()
     refused = [response for response in responses if response.status_code == 503]
