@@ -7,7 +7,7 @@ import numpy as np
 from .base import Handler
 from .images import decode_image, release_image, resize_and_crop
 from .payloads import Payload
-from .probabilities import as_probabilities
+from .probabilities import as_probabilities, per_class
 from .settings import Settings, SettingsError
 
 
@@ -46,7 +46,7 @@ class ImageClassification(Handler):
 
     def inference(self, inputs: Sequence["np.ndarray[Any, Any]"]) -> "np.ndarray[Any, Any]":
         """float32 (batch, classes): a probability a class."""
-        return as_probabilities(self.model(np.stack(inputs)), self.settings.outputs)
+        return as_probabilities(per_class(self.model(np.stack(inputs))), self.settings.outputs)
 
     def postprocess(self, output: "np.ndarray[Any, Any]", request: Any) -> Dict[str, float]:
         order = np.argsort(-output, kind="stable")[: self.settings.top]
