@@ -8,7 +8,7 @@ from .base import Handler
 from .image_headers import FORMATS, MAX_PIXELS, check_formats
 from .images import decoded_image, require_decoders, resize_and_crop
 from .payloads import Payload
-from .probabilities import as_probabilities
+from .probabilities import as_probabilities, per_class
 from .settings import Settings, SettingsError
 
 
@@ -52,7 +52,7 @@ class ImageClassification(Handler):
 
     def inference(self, inputs: Sequence["np.ndarray[Any, Any]"]) -> "np.ndarray[Any, Any]":
         """float32 (batch, classes): a probability a class."""
-        return as_probabilities(self.model(np.stack(inputs)), self.settings.outputs)
+        return as_probabilities(per_class(self.model(np.stack(inputs))), self.settings.outputs)
 
     def postprocess(self, output: "np.ndarray[Any, Any]", request: Any) -> Dict[str, float]:
         order = np.argsort(-output, kind="stable")[: self.settings.top]

@@ -9,7 +9,7 @@ from .base import Handler
 from .image_headers import FORMATS, MAX_PIXELS, check_formats
 from .images import decoded_image, pad_and_resize, require_decoders
 from .payloads import Payload
-from .probabilities import as_probabilities
+from .probabilities import as_probabilities, per_class
 from .runtime import Model
 from .settings import Settings, SettingsError
 
@@ -110,10 +110,8 @@ class ImageEnsemble(Handler):
     def ask_members(self, inputs: Sequence[Pixels]) -> List["np.ndarray[Any, Any]"]:
         """float32 (batch, classes) of each member: its probability a class."""
         batches = {size: np.stack([pixels[size] for pixels in inputs]) for size in set(self.settings.sizes)}
-        outputs = self.settings.outputs
-        return [
-            as_probabilities(model(batches[size]), outputs) for model, size in zip(self.models, self.settings.sizes)
-        ]
+        outputs = [per_class(model(batches[size])) for model, size in zip(self.models, self.settings.sizes)]
+        return [as_probabilities(each, self.settings.outputs) for each in outputs]
 
     def postprocess(self, output: "np.ndarray[Any, Any]", request: Any) -> Dict[str, Any]:
         """The labels by the mean of the members' probabilities, and how each member votes."""
