@@ -53,6 +53,8 @@ UPRIGHT = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
+# What Pillow may have been built without, as it names it; a TIFF that is not compressed does without, but few are.
+DECODERS = {"WEBP": "webp", "TIFF": "libtiff"}
 # Pillow's names of the parsers that a format may need (since 8.0 only these are tried).
 HAS_FORMATS = int(PIL.__version__.split(".")[0]) >= 8
 
@@ -152,6 +154,9 @@ def decode_pixels(header: Header, short_side: Optional[int]) -> "Image.Image":
 
 def open_image(header: Header) -> "Image.Image":
     """Pillow's view of the file, nothing decoded yet. Raises UnsupportedType if it can't read such samples."""
+    needed = DECODERS.get(header.format)
+    if needed and not features.check(needed):
+        raise UnsupportedType("%s is not taken: it can't be decoded here." % header.format)
     options: Dict[str, Any] = {"formats": (header.format,)} if HAS_FORMATS else {}
     try:
         image = Image.open(io.BytesIO(header.data), **options)
