@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -37,7 +38,9 @@ def start_child(
     parent = os.getpid()
     prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
-    def end_with_parent() -> None:
+    def prepare() -> None:
+        # A crash of Java or of a worker would leave a file of the size of its memory in the run folder.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         if prctl is not None:
             prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() != parent:  # it died before the line above
@@ -53,7 +56,7 @@ def start_child(
         encoding="utf-8",
         errors="replace",  # a worker may write anything
         start_new_session=True,
-        preexec_fn=end_with_parent,
+        preexec_fn=prepare,
     )
     if run is not None:
         with (run / SESSIONS_FILE).open("a") as file:
