@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Type
 
 SETTINGS_FILE = "settings.json"
 MAY_BE_ZERO = ("threads",)
-CHOICES = {"precision": ("float32", "bf16", "float16")}
+CHOICES = {"precision": ("float32", "bf16", "float16"), "output": ("logits", "probabilities")}
 
 
 class SettingsError(ValueError):
