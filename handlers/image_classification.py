@@ -8,13 +8,14 @@ from .base import Handler
 from .image_headers import FORMATS, MAX_PIXELS, check_formats
 from .images import decoded_image, require_decoders, resize_and_crop
 from .payloads import Payload
-from .probabilities import as_probabilities, per_class
+from .probabilities import flatten_classes, read_probabilities
 from .settings import Settings, SettingsError
 
 
 class ImageSettings(Settings):
     input: str = "image"
     labels: List[str]  # class names, by the index of the model's output
+    output: str = "logits"  # or "probabilities": what the model gives; `marina archive` finds it in the graph
     resize: int = 256  # pixels of the short side before the crop
     size: int = 224  # pixels of the crop's side: what the model takes
     top: int = 5  # how many labels an answer holds
@@ -52,7 +53,7 @@ class ImageClassification(Handler):
 
     def inference(self, inputs: Sequence["np.ndarray[Any, Any]"]) -> "np.ndarray[Any, Any]":
         """float32 (batch, classes): a probability a class."""
-        return as_probabilities(per_class(self.model(np.stack(inputs))), self.settings.outputs)
+        return read_probabilities(flatten_classes(self.model(np.stack(inputs))), self.settings.output)
 
     def postprocess(self, output: "np.ndarray[Any, Any]", request: Any) -> Dict[str, float]:
         order = np.argsort(-output, kind="stable")[: self.settings.top]

@@ -9,12 +9,13 @@ from .base import Handler
 from .image_headers import FORMATS, MAX_PIXELS, check_formats
 from .images import decoded_image, pad_and_resize, require_decoders
 from .payloads import Payload
-from .probabilities import as_probabilities, per_class
+from .probabilities import flatten_classes, read_probabilities
 from .runtime import Model
-from .settings import Settings, SettingsError
+from .settings import CHOICES, Settings, SettingsError
 
 # One picture for all members: its pixels, uint8 (size, size, 3) RGB, by the size that members take.
 Pixels = Dict[int, "np.ndarray[Any, Any]"]
+ALL_LOGITS: List[str] = []
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 
 
@@ -24,6 +25,7 @@ class EnsembleSettings(Settings):
     members: List[str]  # the models, relative to the archive's root; a member is called as its file without the suffix
     sizes: List[int]  # pixels of the square's side, by member: what each takes
     labels: List[str]  # class names, by the index of every member's output
+    outputs: List[str] = ALL_LOGITS  # or "probabilities", by member; `marina archive` finds it in the graphs
     top: int = 5  # how many labels an answer holds
     max_pixels: int = MAX_PIXELS  # of a picture before it is decoded
     max_aspect: int = 20  # of a picture: its long side in short sides
@@ -36,6 +38,8 @@ class EnsembleSettings(Settings):
             raise SettingsError("handler.file is one model's; an ensemble's are handler.members")
         if not self.members or len(set(self.names)) != len(self.members):
             raise SettingsError("handler.members must hold at least one file, and no name twice")
+        if (self.outputs and len(self.outputs) != len(self.members)) or set(self.outputs) - set(CHOICES["output"]):
+            raise SettingsError("handler.outputs must hold logits or probabilities for each of handler.members")
         if len(self.sizes) != len(self.members):
             raise SettingsError(
                 "handler.sizes has %d numbers, but handler.members has %d files" % (len(self.sizes), len(self.members))
@@ -110,8 +114,9 @@ class ImageEnsemble(Handler):
     def ask_members(self, inputs: Sequence[Pixels]) -> List["np.ndarray[Any, Any]"]:
         """float32 (batch, classes) of each member: its probability a class."""
         batches = {size: np.stack([pixels[size] for pixels in inputs]) for size in set(self.settings.sizes)}
-        outputs = [per_class(model(batches[size])) for model, size in zip(self.models, self.settings.sizes)]
-        return [as_probabilities(each, self.settings.outputs) for each in outputs]
+        kinds = self.settings.outputs or ["logits"] * len(self.models)
+        outputs = (flatten_classes(model(batches[size])) for model, size in zip(self.models, self.settings.sizes))
+        return [read_probabilities(output, kind) for output, kind in zip(outputs, kinds)]
 
     def postprocess(self, output: "np.ndarray[Any, Any]", request: Any) -> Dict[str, Any]:
         """The labels by the mean of the members' probabilities, and how each member votes."""

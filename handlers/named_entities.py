@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Dict, Iterator, List, NamedTuple, Sequence, Tu
 import numpy as np
 
 from .errors import ModelError
-from .probabilities import as_probabilities
+from .probabilities import read_probabilities
 from .texts import Array, Range, Text, TextHandler, TextSettings, own_ranges
 
 OUTSIDE = "O"
@@ -28,6 +28,7 @@ ENTITY = {
 
 class EntitySettings(TextSettings):
     labels: List[str]  # IOB2, "O", "B-PER", "I-PER" and so on, by the index of the model's output
+    output: str = "logits"  # or "probabilities": what the model gives; `marina archive` finds it in the graph
 
 
 class Word(NamedTuple):
@@ -49,7 +50,7 @@ class NamedEntities(TextHandler):
         logits = join_windows(output, request.windows, len(self.before))
         if not np.isfinite(logits).all():
             raise ModelError("The model gave no numbers for this text.")
-        words = judge_words(as_probabilities(logits, self.settings.outputs), self.settings.labels, request)
+        words = judge_words(read_probabilities(logits, self.settings.output), self.settings.labels, request)
         return [describe(group, request.text) for group in join_words(words, request.text)]
 
 

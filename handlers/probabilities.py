@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from .settings import SettingsError
+
 
 def softmax(logits: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     """Probabilities (..., classes) of logits (..., classes)."""
@@ -12,16 +14,13 @@ def softmax(logits: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     return probabilities
 
 
-def as_probabilities(outputs: "np.ndarray[Any, Any]", kind: str) -> "np.ndarray[Any, Any]":
-    """Probabilities (..., classes) of a model's outputs, which are of the kind that ``handler.outputs`` names."""
-    return softmax(outputs) if kind == "logits" else outputs
+def read_probabilities(output: "np.ndarray[Any, Any]", kind: str) -> "np.ndarray[Any, Any]":
+    """Probabilities (..., classes) of a model's output, which holds "logits" or "probabilities" already."""
+    return softmax(output) if kind == "logits" else output
 
 
-def per_class(outputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """A classifier's outputs as (batch, classes); more axes, such as (batch, classes, 1, 1), may have the length 1.
-
-    Raises ValueError, with the shape.
-    """
-    if outputs.ndim < 2 or any(length != 1 for length in outputs.shape[2:]):
-        raise ValueError("A classifier gives (batch, classes); this model gives %s" % (outputs.shape,))
-    return outputs.reshape(outputs.shape[:2])
+def flatten_classes(output: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """An output (batch, classes), also of a model that gives (batch, classes, 1, 1). Raises SettingsError."""
+    if output.ndim < 2 or any(side != 1 for side in output.shape[2:]):
+        raise SettingsError("The model's output has the shape %s, not (batch, classes)" % (output.shape,))
+    return output.reshape(output.shape[:2])

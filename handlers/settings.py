@@ -9,7 +9,7 @@ SETTINGS_FILE = "settings.json"
 MAY_BE_ZERO = ("threads", "memory_mb")
 CHOICES = {
     "precision": ("float32", "bf16", "float16"),
-    "outputs": ("logits", "probabilities"),
+    "output": ("logits", "probabilities"),
 }
 # Lists of names by which an answer tells its parts: of two that are alike, one would be lost.
 WITHOUT_DUPLICATES = ("labels",)
@@ -28,7 +28,6 @@ class Settings:
     runtime: str = "onnxruntime"  # onnxruntime, openvino, torchscript or eia
     # What OpenVINO computes in where a graph says nothing else, float32 or bf16; what TorchScript was traced in.
     precision: str = "float32"
-    outputs: str = "logits"  # what the model gives; probabilities where it ends in Softmax or Sigmoid by itself
     threads: int = 0  # of one worker; 0 is its share of the cores
     parts: int = 1  # of a batch: one is decoded while the one before is computed, which pays where a GPU does that
     max_bytes: int = 10000000  # of one input, as decoded from the request

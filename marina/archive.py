@@ -3,30 +3,33 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, get_type_hints
 
+from google.protobuf.message import DecodeError
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_packaging_utils import ModelExportUtils
 
-from handlers.settings import SETTINGS_FILE, SettingsError
+from handlers.settings import SETTINGS_FILE, Settings, SettingsError
 from handlers.tasks import TASKS
 from marina import provenance
 from marina.asking import ask_archive
-from marina.contents import check_content
-from marina.errors import MarinaError
+from marina.errors import MarinaError, UnsafeArchive
 from marina.gate import Refused, agreement, check_agreement
-from marina.graphs import find_fault
+from marina.graphs import find_fault, find_output
 from marina.model_code import find_task
 from marina.model_config import CONFIG_FILE, ModelConfig, read_model_config
-from marina.packing import MANIFEST, PROVENANCE, pack
+from marina.packing import MANIFEST, PROVENANCE, Bytes, pack
 from marina.places import HANDLERS
 from marina.quantize import embed, external_files, quantize
-from marina.references import DERIVED, ENTRY, ENTRY_SOURCE
-from marina.tracing import trace_modules
+from marina.references import DERIVED, ENTRY, ENTRY_SOURCE, leads_out
+from marina.tracing import find_traced_output, trace_modules
 from marina.variants import RANGES, VARIANTS, check_variant, find_measured, read_measured, read_ranges
+from marina.verify import check_files
 
 TORCHSCRIPT = ".pt"
 # Settings of a handler whose model is on a GPU, where it has them and nothing else is said: one half of a batch is
@@ -93,8 +96,10 @@ def choose(config: ModelConfig, variant: str | None, runtime: str | None) -> tup
 def pack_variant(config: ModelConfig, variant: str, runtime: str, traced: Path | None = None) -> bytes:
     """The archive, not yet judged. Raises MarinaError."""
     contents = collect(config, variant, runtime, traced)
-    for name, content in contents.items():
-        check_content(name, content)
+    try:
+        check_files(contents, {name: Bytes(content) for name, content in contents.items()})
+    except UnsafeArchive as error:
+        raise MarinaError(f"{config.folder} can't be packed: {error}") from error
     if not VARIANTS[variant].is_traced:
         check_graphs(config, contents)
     measured = find_measured(read_measured(config.folder), variant, runtime)
@@ -122,20 +127,33 @@ def collect(config: ModelConfig, variant: str, runtime: str, traced: Path | None
     settings = handler_settings(config, variant, runtime)
     contents = {f"handlers/{path.name}": path.read_bytes() for path in sorted(HANDLERS.glob("*.py"))}
     contents[ENTRY] = ENTRY_SOURCE
-    contents[SETTINGS_FILE] = encode(settings)
     contents[MANIFEST] = manifest(config)
-    contents |= {f"samples/{path.name}": path.read_bytes() for path in config.samples}
+    contents |= {f"samples/{unicodedata.normalize('NFC', path.name)}": path.read_bytes() for path in config.samples}
     names = [CONFIG_FILE]
     if settings["task"] not in TASKS:
         names.append(settings["task"].partition(":")[0] + ".py")
     files = list(graph_sizes(settings))
     if VARIANTS[variant].is_traced:
-        contents |= read_traced(traced, files) if traced else trace_modules(config, variant, settings, files)
+        scripts = read_traced(traced, files) if traced else trace_modules(config, variant, settings, files)
+        settings |= find_outputs(config, settings, lambda file: find_traced_output(scripts[file]))
+        contents |= scripts
         names += config.archive.files[1:]  # the first are the weights, which TorchScript holds
     else:
         names += [*files, *config.archive.files]
+    contents[SETTINGS_FILE] = encode(settings)
     contents |= {name: read_file(config, name) for name in names}
-    return quantize_graphs(config, contents, files) if VARIANTS[variant].is_int8 else contents
+    if VARIANTS[variant].is_int8:
+        return quantize_graphs(config, contents, files)
+    return contents if VARIANTS[variant].is_traced else embed_graphs(config, contents, files)
+
+
+def embed_graphs(config: ModelConfig, contents: dict[str, bytes], graphs: Iterable[str]) -> dict[str, bytes]:
+    """The same files; a graph whose weights are in files that ``archive.files`` does not name holds them itself."""
+    for name in graphs:
+        folder = PurePosixPath(name).parent
+        if any(str(folder / file) not in contents for file in external_files(name, contents[name])):
+            contents[name] = embed(config.folder / name)
+    return contents
 
 
 def read_traced(path: Path, files: Sequence[str]) -> dict[str, bytes]:
@@ -146,9 +164,9 @@ def read_traced(path: Path, files: Sequence[str]) -> dict[str, bytes]:
 
 
 def read_file(config: ModelConfig, name: str) -> bytes:
-    """A file of the model's folder. Raises MarinaError where there is none, or one outside."""
+    """A file of the model's folder, or what a link in it leads to. Raises MarinaError where there is none."""
     path = config.folder / name
-    if not path.is_file() or not path.resolve().is_relative_to(config.folder.resolve()):
+    if not isinstance(name, str) or leads_out(name) or not path.is_file():
         raise MarinaError(f"{config.folder} has no file {name}")
     return path.read_bytes()
 
@@ -163,7 +181,7 @@ def quantize_graphs(config: ModelConfig, contents: dict[str, bytes], graphs: Ite
     for name in chosen:
         if name not in contents or name not in ranges:
             raise MarinaError(f"{config.folder}: int8 needs the graph {name} and its ranges in {RANGES}")
-    outside = set().union(*(external_files(contents[name]) for name in graphs))
+    outside = set().union(*(external_files(name, contents[name]) for name in graphs))
     others = {name: data for name, data in contents.items() if name not in outside}
     for name in graphs:
         path = config.folder / name
@@ -197,6 +215,7 @@ def handler_settings(config: ModelConfig, variant: str, runtime: str) -> dict[st
     if "precision" in settings:
         raise MarinaError(f"{config.folder / CONFIG_FILE}: handler.precision is the variant's: set archive.variant")
     settings |= {"runtime": runtime, "precision": VARIANTS[variant].precision}
+    found = find_outputs(config, settings, lambda file: find_file_output(config.folder / file))
     if VARIANTS[variant].is_traced:
         if "members" in settings:
             settings["members"] = [str(Path(file).with_suffix(TORCHSCRIPT)) for file in settings["members"]]
@@ -204,10 +223,43 @@ def handler_settings(config: ModelConfig, variant: str, runtime: str) -> dict[st
             settings["file"] = "model" + TORCHSCRIPT
     try:
         task = find_task(config).settings_type
-        known = get_type_hints(task) if variant == "float16" else ()
-        return task({name: value for name, value in ON_GPU.items() if name in known} | settings).as_dict()
+        known = get_type_hints(task)
+        more = found | (ON_GPU if variant == "float16" else {})
+        complete = task({name: value for name, value in more.items() if name in known} | settings).as_dict()
     except (SettingsError, ValueError) as error:
         raise MarinaError(f"{config.folder / CONFIG_FILE}: {error}") from error
+    check_labels(config, complete.get("labels", []))
+    return complete
+
+
+def check_labels(config: ModelConfig, labels: Sequence[str]) -> None:
+    """Refuses labels that stand twice: an answer has room for one of them. Raises MarinaError."""
+    twice = [label for label, count in Counter(labels).items() if count > 1]
+    if twice:
+        raise MarinaError(
+            f"{config.folder / CONFIG_FILE}: handler.labels holds {', '.join(map(repr, twice[:5]))} twice"
+        )
+
+
+def find_outputs(config: ModelConfig, settings: Mapping[str, Any], find: Callable[[str], str]) -> dict[str, Any]:
+    """What the model gives, "logits" or "probabilities", where model-config.yaml does not say it.
+
+    ``find`` tells it of a file; it gives nothing for one that is not there.
+    """
+    if "members" in settings:
+        files = settings["members"] if isinstance(settings["members"], list) else []
+        kinds = [find(str(file)) for file in files]
+        return {"outputs": kinds} if "outputs" not in config.handler and all(kinds) else {}
+    kind = find(str(settings.get("file", Settings.file)))
+    return {"output": kind} if kind and "output" not in config.handler else {}
+
+
+def find_file_output(path: Path) -> str:
+    """What the graph in a file gives; nothing where there is no graph."""
+    try:
+        return find_output(path.read_bytes())
+    except (OSError, ValueError, DecodeError):
+        return ""
 
 
 def manifest(config: ModelConfig) -> bytes:

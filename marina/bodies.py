@@ -17,6 +17,8 @@ TYPES = {
     ".json": "application/json",
 }
 
+SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+
 
 @dataclass(frozen=True)
 class Body:
@@ -29,6 +31,11 @@ class Body:
 def read_bodies(paths: Sequence[Path]) -> list[Body]:
     """Files as bodies, each with the type that its suffix says."""
     return [Body(path.read_bytes(), content_type(path.name)) for path in paths]
+
+
+def is_system_file(name: str) -> bool:
+    """Whether a file is hidden, or one that a system lays beside pictures by itself."""
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
 
 
 def content_type(name: str) -> str:

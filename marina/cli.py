@@ -1,12 +1,12 @@
 """The command line: each command says what it does in its help and what went wrong in one sentence."""
 
-import io
 import json
 import math
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -174,7 +174,7 @@ def run_files(
 
     failed = 0
     with ExitStack() as stack:
-        results, done = stack.enter_context(open_results(out, resume)) if out else (sys.stdout, set())
+        results, done = stack.enter_context(open_results(out, resume)) if out else (sys.stdout.buffer, set())
         todo = [path for path in list_files(files) if str(path) not in done]
         progress = stack.enter_context(Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()))
         bar = progress.add_task(archive.stem, total=len(todo))
@@ -182,7 +182,7 @@ def run_files(
         def write(line: Line) -> None:
             nonlocal failed
             failed += line.status != 200
-            results.write(f"{line}\n")
+            results.write(f"{line}\n".encode())
             results.flush()
             progress.advance(bar)
 
@@ -373,9 +373,10 @@ def restart(
 
 def run(command: Callable[[], Any] = app) -> None:
     """Runs the tool; what the user can put right ends with one sentence and status 1."""
+    # A name or an answer that the terminal's encoding does not have is escaped; it is no reason to end.
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may not have every letter of a title
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         command()
     except MarinaError as error:

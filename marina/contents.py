@@ -46,7 +46,8 @@ TORCHSCRIPT_IMPORTS = re.compile(
 def check_content(name: str, content: Source | bytes) -> None:
     """Refuses a file that is not plainly what its name says, and a pickle under whatever name. Unpickles nothing."""
     source = Bytes(content) if isinstance(content, bytes) else content
-    suffix = PurePosixPath(name).suffix
+    path = PurePosixPath(name)
+    suffix = path.suffix.lower() if path.parts[0] == "samples" else path.suffix  # a camera writes IMG_0001.JPG
     if suffix not in CHECKS:
         known = ", ".join(CHECKS)
         raise UnsafeArchive(f"{show(name)} is of a kind that no archive holds (a pickle?); there are {known}")

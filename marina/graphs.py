@@ -1,16 +1,22 @@
 """ONNX graphs on pictures: does one take pixels as the handlers hand them over, and what makes it so."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, compose, helper, inliner, numpy_helper
 
-from marina.errors import MarinaError
+from marina.errors import MarinaError, UnsafeArchive
+from marina.graph_files import read_graph
+from marina.packing import Bytes
 
 PREFIX = "network_"
+PROBABILITIES = {"Softmax", "Sigmoid", "HardSigmoid"}
+# Operators that leave the values as they are, whatever else they do.
+RESHAPING = {"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Dropout"}
+RESHAPING |= {"QuantizeLinear", "DequantizeLinear"}
 
 
 def find_fault(graph: bytes, size: int) -> str:
@@ -29,6 +35,27 @@ def find_fault(graph: bytes, size: int) -> str:
         return ""
     have = f"{TensorProto.DataType.Name(kind).lower()} ({', '.join(str(each) for each in shape)})"
     return f"the graph takes {have}; the handler has uint8 (any, {size}, {size}, 3): see `marina adapt --help`"
+
+
+def find_output(graph: bytes) -> str:
+    """Whether a graph's first output holds "logits", or "probabilities": it ends in Softmax or Sigmoid then."""
+    model = onnx.load_from_string(graph)
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    makers = {name: node for node in model.graph.node for name in node.output if name}
+    node = makers.get(model.graph.output[0].name) if model.graph.output else None
+    while node is not None and node.op_type in RESHAPING:
+        node = makers.get(node.input[0])
+    return "probabilities" if node is not None and gives_probabilities(node, makers) else "logits"
+
+
+def gives_probabilities(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> bool:
+    """Whether a node is Softmax or Sigmoid, also one that is written out: exponents by their sum."""
+    if node.op_type != "Div":
+        return node.op_type in PROBABILITIES
+    above, below = (makers.get(name) for name in node.input)
+    is_sum = below is not None and below.op_type == "ReduceSum" and below.input[0] == node.input[0]
+    return is_sum and above is not None and above.op_type == "Exp"
 
 
 def adapt(model: onnx.ModelProto, mean: Sequence[float], std: Sequence[float]) -> onnx.ModelProto:
@@ -67,11 +94,48 @@ def adapt(model: onnx.ModelProto, mean: Sequence[float], std: Sequence[float]) -
 
 def adapt_file(source: Path, target: Path, mean: Sequence[float], std: Sequence[float]) -> None:
     """Reads a network on floats and writes it as one on pixels. Raises MarinaError."""
+    adapted = adapt(load_graph(source), mean, std)
     try:
-        model = onnx.load(source)
-    except (OSError, DecodeError) as error:
-        raise MarinaError(f"{source} can't be read as ONNX") from error
-    onnx.save(adapt(model, mean, std), target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(adapted, target)
+    except OSError as error:
+        raise MarinaError(f"{target} can't be written: {error.strerror}") from error
+    except ValueError as error:
+        raise MarinaError(f"{target} can't be written: with its weights it has more than the 2 GB of ONNX") from error
+
+
+def load_graph(path: Path) -> onnx.ModelProto:
+    """A graph with its weights, which may stand in files beside it. Raises MarinaError."""
+    try:
+        return onnx.load(locate_graph(path))
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
+        raise MarinaError(f"{path} can't be read as ONNX: {first_line(error)}") from error
+
+
+def locate_graph(path: Path) -> Path:
+    """A graph's path beside the files of its weights: its own, or that of the file that it is a link to.
+
+    Raises MarinaError naming a file that is missing or leads elsewhere.
+    """
+    try:
+        graph = read_graph(path.name, Bytes(path.read_bytes()))
+    except OSError as error:
+        raise MarinaError(f"{path} can't be read: {error.strerror}") from error
+    except UnsafeArchive as error:
+        raise MarinaError(f"{path} can't be read as ONNX: {error}") from error
+    names = sorted({location for location, _, _ in graph.locations})
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise MarinaError(f"{path} keeps weights in {name!r}, which leads out of its folder")
+    for place in (path, path.resolve()):
+        if all((place.parent / name).is_file() for name in names):
+            return place
+    missing = next(name for name in names if not (path.parent / name).is_file())
+    raise MarinaError(f"{path} keeps weights in {missing}, which is not in {path.parent}")
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def input_values(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from marina.bodies import is_system_file
 from marina.errors import MarinaError
 
 CONFIG_FILE = "model-config.yaml"
@@ -100,8 +101,9 @@ class ModelConfig:
 
     @property
     def samples(self) -> list[Path]:
-        """The sample inputs, by name."""
-        return sorted(path for path in (self.folder / "samples").glob("*") if path.is_file())
+        """The sample inputs, by name; without hidden files and those of a system."""
+        found = (path for path in (self.folder / "samples").glob("*") if not is_system_file(path.name))
+        return sorted(path for path in found if path.is_file())
 
 
 def read_model_config(folder: Path) -> ModelConfig:

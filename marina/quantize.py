@@ -16,6 +16,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from marina.errors import MarinaError
+from marina.graph_files import read_graph
+from marina.graphs import load_graph, locate_graph
+from marina.packing import Bytes
 
 Ranges = dict[str, tuple[float, float]]  # tensor -> its lowest and highest value
 Arrays = Mapping[str, np.ndarray]  # input -> a batch
@@ -42,7 +45,9 @@ def fold(graph: Path) -> onnx.ModelProto:
         options.optimized_model_filepath = str(path)
         options.log_severity_level = 4
         try:
-            onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(str(locate_graph(graph)), options, providers=["CPUExecutionProvider"])
+        except MarinaError:
+            raise
         except Exception as error:  # its own exceptions have no common base
             raise MarinaError(f"{graph} can't be loaded by onnxruntime: {error}") from error
         return onnx.shape_inference.infer_shapes(onnx.load(path))
@@ -181,8 +186,13 @@ def follow(model: onnx.ModelProto, tensor: str, kinds: Sequence[str]) -> list[on
 
 
 def embed(graph: Path) -> bytes:
-    """The graph with its own weights inside, as they are stored."""
-    return bytes(onnx.load(graph).SerializeToString(deterministic=True))
+    """The graph with its own weights inside, as they are stored. Raises MarinaError."""
+    try:
+        return bytes(load_graph(graph).SerializeToString(deterministic=True))
+    except ValueError as error:
+        raise MarinaError(
+            f"{graph} has more than the 2 GB of ONNX with its weights: keep them in safetensors"
+        ) from error
 
 
 def halve(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -201,9 +211,6 @@ def halve(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def external_files(graph: bytes) -> set[str]:
-    """The files that a graph keeps its weights in."""
-    model = onnx.load_from_string(graph)
-    return {
-        entry.value for weight in model.graph.initializer for entry in weight.external_data if entry.key == "location"
-    }
+def external_files(name: str, graph: bytes) -> set[str]:
+    """The files that a graph keeps its weights in. Raises MarinaError."""
+    return {location for location, _, _ in read_graph(name, Bytes(graph)).locations}

@@ -15,7 +15,7 @@ from handlers.settings import SETTINGS_FILE, Settings, SettingsError
 from handlers.tasks import TASKS, load_task
 from marina.errors import UnsafeArchive
 from marina.model_config import CONFIG_FILE, VERSION, parse_model_config
-from marina.packing import MANIFEST, PROVENANCE, show
+from marina.packing import MANIFEST, show
 
 ENTRY = "marina_entry.py"
 ENTRY_SOURCE = b'"""The server enters here."""\nfrom handlers.entry import handle  # noqa: F401\n'
@@ -38,7 +38,7 @@ TAKEN_MODULES = {
 
 def check_references(contents: Mapping[str, bytes], sizes: Mapping[str, int]) -> None:
     """Refuses an archive whose files name others than its own, or contradict one another. Raises UnsafeArchive."""
-    for name in (MANIFEST, PROVENANCE, CONFIG_FILE, SETTINGS_FILE, ENTRY):
+    for name in (MANIFEST, CONFIG_FILE, SETTINGS_FILE, ENTRY):
         if name not in sizes:
             raise UnsafeArchive(f"it has no {name}: it was not made by marina archive")
         if sizes[name] > MAX_DOCUMENT_BYTES:

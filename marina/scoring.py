@@ -1,6 +1,7 @@
 """``marina run``: files answered without a server, in the archive's batches, a line of JSON each."""
 
 import json
+import os
 import queue
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from handlers.threads import available_cores
-from marina.bodies import Body, content_type
+from marina.bodies import Body, content_type, is_system_file
 from marina.catalog import ServedArchive
 from marina.errors import MarinaError
 from marina.local import LocalModel
@@ -31,29 +32,49 @@ class Line:
 
     def __str__(self) -> str:
         key = "answer" if self.status == 200 else "error"
-        return json.dumps({"file": self.file, "status": self.status, key: self.answer}, ensure_ascii=False)
+        line = {"file": self.file, "status": self.status, key: self.answer}
+        text = json.dumps(line, ensure_ascii=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # a file's name that is not UTF-8: JSON can write it as escapes
+            return json.dumps(line)
+        return text
 
 
 def list_files(paths: Sequence[Path]) -> list[Path]:
-    """The files themselves, and all in the folders, sorted; hidden ones left out. Raises MarinaError."""
+    """The files themselves, and all in the folders, sorted; hidden ones and a system's left out.
+
+    Raises MarinaError where one is not there, or a folder has none or can't be read.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = (each for each in path.rglob("*") if each.is_file())
-            found += sorted(each for each in inside if not is_hidden(each.relative_to(path)))
-        elif path.exists():
+            found += list_folder(path)
+        elif os.path.lexists(path):
             found.append(path)
         else:
             raise MarinaError(f"there is no file {path}")
     return found
 
 
-def is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def list_folder(folder: Path) -> list[Path]:
+    """The files in a folder and those below it; a link that leads nowhere is one that can't be read."""
+    found: list[Path] = []
+
+    def refuse(error: OSError) -> NoReturn:
+        raise MarinaError(f"{error.filename} can't be read: {error.strerror}")
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not is_system_file(name)]
+        found += [Path(place, name) for name in names if not is_system_file(name)]
+    found = [path for path in found if path.is_file() or path.is_symlink()]
+    if not found:
+        raise MarinaError(f"there is no file in {folder}")
+    return sorted(found)
 
 
 @contextmanager
-def open_results(path: Path, resume: bool) -> Iterator[tuple[IO[str], set[str]]]:
+def open_results(path: Path, resume: bool) -> Iterator[tuple[IO[bytes], set[str]]]:
     """The file that lines go to, and the files that it has lines of already. Raises MarinaError.
 
     A line that was not finished when the run before this one ended is cut off.
@@ -70,7 +91,7 @@ def open_results(path: Path, resume: bool) -> Iterator[tuple[IO[str], set[str]]]
             raise MarinaError(f"{path} does not hold the lines of a run") from error
         with path.open("r+b") as file:
             file.truncate(len(whole))
-    with path.open("a", encoding="utf-8") as results:
+    with path.open("ab") as results:
         yield results, done
 
 

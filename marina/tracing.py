@@ -11,6 +11,9 @@ from marina.errors import MarinaError
 from marina.model_code import find_task, named_function
 from marina.model_config import ModelConfig
 
+PROBABILITIES = {"aten::softmax", "aten::sigmoid", "aten::hardsigmoid"}
+# Operators that leave the values as they are.
+RESHAPING = {f"aten::{name}" for name in ("view", "reshape", "flatten", "squeeze", "permute", "to", "contiguous")}
 TRACED_BATCH = 2  # a batch of one could be traced as if there were no other
 
 
@@ -49,6 +52,22 @@ def trace_modules(
     handler.inference([handler.example()] * TRACED_BATCH)
     # Half precision is too coarse for torch's own comparison; the archive's gate compares the answers.
     return {file: trace(model.module, model.batch, check=variant != "float16") for file, model in models.items()}
+
+
+def find_traced_output(script: bytes) -> str:
+    """Whether a TorchScript's output holds "logits", or "probabilities": it ends in softmax or sigmoid then.
+
+    Nothing where there is no torch to look with.
+    """
+    try:
+        import torch
+    except ImportError:
+        return ""
+    graph = torch.jit.load(io.BytesIO(script), map_location="cpu").inlined_graph
+    node = next(graph.outputs()).node()
+    while node.kind() in RESHAPING:
+        node = next(node.inputs()).node()
+    return "probabilities" if node.kind() in PROBABILITIES else "logits"
 
 
 def load_modules(config: ModelConfig, variant: str) -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from marina.contents import check_content
 from marina.errors import MarinaError, UnsafeArchive
 from marina.graph_files import check_graph
-from marina.packing import MANIFEST, PROVENANCE, Entry, Section, chunks, read_directory, show
+from marina.packing import MANIFEST, PROVENANCE, Entry, Section, Source, check_names, chunks, read_directory, show
 from marina.provenance import sha256
 from marina.references import check_references, read_document
 
@@ -72,14 +72,8 @@ class VerifiedArchive(Mapping[str, bytes]):
 
     def check(self) -> None:
         """Everything else. Raises MarinaError."""
-        sizes = {name: entry.size for name, entry in self.entries.items()}
         self.check_provenance()
-        for name in self.entries:
-            check_content(name, self.section(name))
-        check_references(self, sizes)
-        for name in self.entries:
-            if name.endswith(".onnx"):
-                check_graph(name, self.section(name), sizes)
+        check_files(self, {name: self.section(name) for name in self.entries})
 
     def check_provenance(self) -> None:
         """Holds every file against the digests in provenance.json."""
@@ -122,6 +116,18 @@ class VerifiedArchive(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self.entries)
+
+
+def check_files(contents: Mapping[str, bytes], sources: Mapping[str, Source]) -> None:
+    """Everything that is asked of an archive's files, whatever holds them. Raises MarinaError."""
+    check_names(list(sources))
+    sizes = {name: source.size for name, source in sources.items()}
+    for name, source in sources.items():
+        check_content(name, source)
+    check_references(contents, sizes)
+    for name, source in sources.items():
+        if name.endswith(".onnx"):
+            check_graph(name, source, sizes)
 
 
 def read_archive(path: Path) -> VerifiedArchive:

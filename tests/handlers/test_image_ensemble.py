@@ -215,7 +215,6 @@ def test_an_archive_holds_every_member_and_their_weights(tmp_path: Path) -> None
         (("unsure.onnx]", "unsure.onnx, lost.onnx]"), r"handler\.sizes has 3 numbers, but handler\.members has 4"),
         (("[sure.onnx", "[lost.onnx"), "no file lost.onnx"),
         (("32, 48]", "32, 64]"), r"unsure.onnx: the graph takes uint8 \(any, 48, 48, 3\)"),
-        (("  files: [weights.safetensors]", ""), "weights.safetensors"),
     ],
 )
 def test_an_archive_that_could_not_work_is_not_built(tmp_path: Path, change: tuple[str, str], words: str) -> None:

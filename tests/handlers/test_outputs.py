@@ -39,12 +39,20 @@ SQUARE = [
     helper.make_node("Constant", [], ["places"], value_ints=[2, 3]),
     helper.make_node("Unsqueeze", ["first", "places"], ["changed"]),
 ]
-PROBABILITIES = "  outputs: probabilities\n"
+PROBABILITIES = "  output: probabilities\n"
+OF_MEMBERS = "  outputs: [probabilities, probabilities, probabilities]\n"
 PICTURES = {"image_classification": write_tiny_model, "image_ensemble": write_tiny_ensemble}
 
 
-@pytest.mark.parametrize("task", PICTURES)
-@pytest.mark.parametrize(("nodes", "settings"), [(SOFTMAX, PROBABILITIES), (SQUARE, "")])
+@pytest.mark.parametrize(
+    ("task", "nodes", "settings"),
+    [
+        ("image_classification", SOFTMAX, PROBABILITIES),
+        ("image_ensemble", SOFTMAX, OF_MEMBERS),
+        ("image_classification", SQUARE, ""),
+        ("image_ensemble", SQUARE, ""),
+    ],
+)
 def test_a_classifiers_outputs_become_the_same_answer(
     folders: Callable[..., Path], task: str, nodes: list[onnx.NodeProto], settings: str
 ) -> None:

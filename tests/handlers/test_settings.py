@@ -28,7 +28,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"labels": "ant"}, "handler.labels"),
         ({"task": None}, "handler.task"),
         ({"memory_mb": -1}, "handler.memory_mb"),
-        ({"outputs": "numbers"}, "handler.outputs"),
+        ({"output": "numbers"}, "handler.output"),
         ({"labels": ["crane", "bee", "crane"]}, "handler.labels .*crane$"),
     ],
 )
