@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Dict, List, Mapping, Sequence
 import numpy as np
 
 from .base import Handler
-from .image_headers import FORMATS, MAX_PIXELS, check_formats
+from .image_formats import FORMATS, check_formats
+from .image_headers import MAX_PIXELS
 from .images import decoded_image, require_decoders, resize_and_crop
 from .payloads import Payload
 from .probabilities import flatten_classes, read_probabilities

@@ -6,7 +6,8 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Sequence
 import numpy as np
 
 from .base import Handler
-from .image_headers import FORMATS, MAX_PIXELS, check_formats
+from .image_formats import FORMATS, check_formats
+from .image_headers import MAX_PIXELS
 from .images import decoded_image, pad_and_resize, require_decoders
 from .payloads import Payload
 from .probabilities import flatten_classes, read_probabilities

@@ -15,8 +15,9 @@ import PIL
 from PIL import Image, features
 
 from .errors import ImageTooLarge, RequestError, UndecodableImage, UnsupportedType
-from .image_headers import FORMATS, Header, read_header
-from .image_headers import image_format as image_format  # for who looks at files alone
+from .image_formats import FORMATS
+from .image_formats import image_format as image_format  # for who looks at files alone
+from .image_headers import Header, read_header
 from .orientation import ORIENTATION_TAG
 from .runtime import return_freed_memory
 from .settings import SettingsError

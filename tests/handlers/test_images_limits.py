@@ -19,7 +19,7 @@ from handlers.avif_headers import sequence_sizes
 from handlers.errors import ImageTooLarge, RequestError, UnsupportedType
 from handlers.image_classification import ImageSettings
 from handlers.image_ensemble import EnsembleSettings
-from handlers.image_headers import FORMATS
+from handlers.image_formats import FORMATS
 from handlers.images import LARGE_PIXELS, decode_image, decoded_image
 from handlers.settings import SettingsError
 from tests.conftest import ROOT, encode

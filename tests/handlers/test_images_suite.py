@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from handlers.errors import RequestError, UnsupportedType
-from handlers.image_headers import FORMATS
+from handlers.image_formats import FORMATS
 from handlers.images import decode_image
 
 MAX_PIXELS = 25_000_000
