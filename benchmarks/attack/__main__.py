@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.attack import kills as killing
 from benchmarks.attack import memory as remembering
 from benchmarks.attack import mutations as mutating
 from benchmarks.attack.findings import Finding
@@ -71,6 +72,20 @@ def memory(
     plan = remembering.Plan(at_once, [task] if task else ("image", "text"), case or (), store=store, tell=tell)
     for each in [place] if place else ["torchserve", "mms"]:
         show(remembering.measure_memory(each, plan))
+
+
+@app.command()
+def kills(
+    place: Place = None,
+    workers: Annotated[int, typer.Option(help="Kills of a random worker.")] = 40,
+    java: Annotated[int, typer.Option(help="Kills of the model server's Java.")] = 8,
+    seed: Seed = 1,
+    store: Store = STORE,
+) -> None:
+    """Workers and Java killed under load."""
+    plan = killing.Plan(workers, java, seed=seed, store=store, tell=tell)
+    for each in [place] if place else ["torchserve", "replicas"]:
+        show(killing.measure_kills(each, plan))
 
 
 if __name__ == "__main__":

@@ -223,19 +223,28 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 
 
 class PeakMemory:
-    """The most memory that a target's processes have had since it was started, looked at many times a second."""
+    """The most memory that a target's processes have while a block lasts, looked at many times a second.
+
+    At ``most_mb`` the largest worker is killed, so that a target that does not hold takes no machine with it.
+    """
 
     EVERY_S = 0.05
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, most_mb: float) -> None:
         self.target = target
+        self.most_mb = most_mb
         self.peak_mb = 0.0
+        self.is_over = False
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
 
     def look(self) -> None:
         while not self.stopped.is_set():
-            self.peak_mb = max(self.peak_mb, self.target.pss_mb())
+            now_mb = self.target.pss_mb()
+            self.peak_mb = max(self.peak_mb, now_mb)
+            if now_mb > self.most_mb:
+                self.is_over = True
+                max(self.target.workers().values(), key=rss_mb, default=self.target.process).kill()
             self.stopped.wait(self.EVERY_S)
 
     def __enter__(self) -> "PeakMemory":
