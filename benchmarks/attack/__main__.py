@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.attack import access as accessing
 from benchmarks.attack import kills as killing
 from benchmarks.attack import memory as remembering
 from benchmarks.attack import mutations as mutating
+from benchmarks.attack import slow as slowing
 from benchmarks.attack.findings import Finding
-from benchmarks.attack.target import STORE
+from benchmarks.attack.target import PLACES, STORE
 
 console = Console(highlight=False, soft_wrap=True)
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -86,6 +88,29 @@ def kills(
     plan = killing.Plan(workers, java, seed=seed, store=store, tell=tell)
     for each in [place] if place else ["torchserve", "replicas"]:
         show(killing.measure_kills(each, plan))
+
+
+@app.command()
+def slow(
+    place: Place = None,
+    clients: Annotated[int, typer.Option(help="Slow clients of each kind.")] = 1000,
+    addresses: Annotated[int, typer.Option(help="Loopback addresses that they come from.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Of each kind.")] = 20,
+    kind: Annotated[list[str] | None, typer.Option(help="Of these kinds alone.")] = None,
+    shared: Annotated[bool, typer.Option(help="Once more from the good clients' own address.")] = True,
+    store: Store = STORE,
+) -> None:
+    """Slow clients in great numbers."""
+    plan = slowing.Plan(clients, addresses, seconds, kinds=kind or (), shared=shared, store=store, tell=tell)
+    for each in [place] if place else ["torchserve"]:
+        show(slowing.measure_slow(each, plan))
+
+
+@app.command()
+def access(place: Place = None, store: Store = STORE) -> None:
+    """Names, origins and ports."""
+    for each in [place] if place else PLACES:
+        show(accessing.measure_access(each, accessing.Plan(store, tell)))
 
 
 if __name__ == "__main__":

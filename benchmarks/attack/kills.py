@@ -90,7 +90,7 @@ class Load:
                 same = reply.body == expected or is_alike(json.loads(reply.body), json.loads(expected))
                 seen.wrong_answers += not same
                 continue
-            seen.examples.setdefault(f"{reply.status}", reply.body[:200].decode("utf-8", "replace"))
+            seen.examples.setdefault(f"{reply.status}", " ".join(reply.body[:200].decode("utf-8", "replace").split()))
             seen.other_form += reply.status != 0 and not is_error(reply)
             if reply.status == BUSY:
                 seen.without_retry_after += "retry-after" not in reply.headers
