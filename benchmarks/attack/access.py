@@ -17,8 +17,24 @@ TIMEOUT_S = 5
 EVIL = "evil.example"
 # Of TorchServe, MMS and Marina itself: nothing of it is anyone's business at the door.
 PRIVATE = (
-    *("/metrics", "/api-description", "/models", "/models/resnet18", "/workflows", "/wfpredict/x", "/explanations/resnet18"),
-    *("/v1/models/resnet18", "/v2", "/v2/models", "/ready.json", "/state.json", "/authorization", "/server/key_file.json"),
+    *(
+        "/metrics",
+        "/api-description",
+        "/models",
+        "/models/resnet18",
+        "/workflows",
+        "/wfpredict/x",
+        "/explanations/resnet18",
+    ),
+    *(
+        "/v1/models/resnet18",
+        "/v2",
+        "/v2/models",
+        "/ready.json",
+        "/state.json",
+        "/authorization",
+        "/server/key_file.json",
+    ),
     *("/nginx.conf", "/errors/503", "/../state.json", "/..%2fstate.json", "/%2e%2e/authorization", "/.git/config"),
 )
 
@@ -55,15 +71,33 @@ def door_checks(target: Target) -> list[Check]:
         return write_request(host, address, body.content, body.content_type, headers)
 
     good, evil = f"127.0.0.1:{port}", f"{EVIL}:{port}"
-    allowed = [Check(f"GET with Host {name}", get(name), True) for name in (good, f"localhost:{port}", f"[::1]:{port}")]
+    allowed = [
+        Check(f"GET with Host {name.replace(f':{port}', ':port')}", get(name), True)
+        for name in (good, f"localhost:{port}", f"[::1]:{port}")
+    ]
     allowed += [
         Check("POST without an Origin", post(good), True),
         Check("POST with the door's own Origin", post(good, ("Origin", f"http://{good}")), True),
-        Check("POST with Host and Origin localhost", post(f"localhost:{port}", ("Origin", f"http://localhost:{port}")), True),
+        Check(
+            "POST with Host and Origin localhost",
+            post(f"localhost:{port}", ("Origin", f"http://localhost:{port}")),
+            True,
+        ),
     ]
-    names = (evil, EVIL, f"127.0.0.1.{EVIL}:{port}", f"localhost.{EVIL}", f"{EVIL}.", "10.1.2.3", "127.0.0.1@evil.example")
-    refused = [Check(f"GET with Host {name}", get(name), False) for name in names]
-    refused += [Check(f"GET {path} with Host {EVIL}", get(evil, path), False) for path in ("/", "/ping", "/openapi.json", "/docs/")]
+    names = (
+        evil,
+        EVIL,
+        f"127.0.0.1.{EVIL}:{port}",
+        f"localhost.{EVIL}",
+        f"{EVIL}.",
+        "10.1.2.3",
+        "127.0.0.1@evil.example",
+    )
+    refused = [Check(f"GET with Host {name.replace(f':{port}', ':port')}", get(name), False) for name in names]
+    refused += [
+        Check(f"GET {path} with Host {EVIL}", get(evil, path), False)
+        for path in ("/", "/ping", "/openapi.json", "/docs/")
+    ]
     refused += [
         Check(f"POST with Host {EVIL}", post(evil), False),
         Check(f"POST with Origin {EVIL}", post(good, ("Origin", f"http://{evil}")), False),
@@ -79,7 +113,10 @@ def door_checks(target: Target) -> list[Check]:
         Check("CONNECT", get(good, line=f"CONNECT {EVIL}:80 HTTP/1.1"), False),
     ]
     refused += [Check(f"GET {path}", get(good, path), False) for path in PRIVATE]
-    refused += [Check(f"{line} /models", get(good, line=f"{line} /models?url=x HTTP/1.1"), False) for line in ("POST", "PUT", "DELETE")]
+    refused += [
+        Check(f"{line} /models", get(good, line=f"{line} /models?url=x HTTP/1.1"), False)
+        for line in ("POST", "PUT", "DELETE")
+    ]
     return allowed + refused
 
 
@@ -95,14 +132,19 @@ def check_door(target: Target, plan: Plan) -> list[Finding]:
         plan.tell(f"{target.place}: {check.name}: {reply.status}{'' if is_right else '  WRONG'}")
     attack = f"{len(checks)} requests at the door"
     return [
-        Finding(FIGURE, target.place, attack, "refused wrongly", len(wrong[True]), at_most=0, note=", ".join(wrong[True])),
-        Finding(FIGURE, target.place, attack, "let in wrongly", len(wrong[False]), at_most=0, note=", ".join(wrong[False])),
+        Finding(
+            FIGURE, target.place, attack, "refused wrongly", len(wrong[True]), at_most=0, note=", ".join(wrong[True])
+        ),
+        Finding(
+            FIGURE, target.place, attack, "let in wrongly", len(wrong[False]), at_most=0, note=", ".join(wrong[False])
+        ),
     ]
 
 
 def check_ports(target: Target, plan: Plan) -> list[Finding]:
     """Every TCP port that a process of the target listens on, asked without a token and with an evil Host."""
-    listening = sorted({each.laddr for process in target.family() for each in listening_sockets(process)})
+    found = {each.laddr for process in target.family() for each in listening_sockets(process)}
+    listening = sorted((address.ip.removeprefix("::ffff:"), address.port) for address in found)
     beyond = [f"{host}:{port}" for host, port in listening if not host.startswith("127.") and host != "::1"]
     beside = [(host, port) for host, port in listening if port != target.port]
     opened = []
@@ -120,7 +162,15 @@ def check_ports(target: Target, plan: Plan) -> list[Finding]:
     attack = "every TCP port that listens"
     return [
         Finding(FIGURE, target.place, attack, "ports beside the door", len(beside)),
-        Finding(FIGURE, target.place, attack, "addresses there that answer anybody", len(opened), at_most=0, note=without_numbers(opened)),
+        Finding(
+            FIGURE,
+            target.place,
+            attack,
+            "addresses there that answer anybody",
+            len(opened),
+            at_most=0,
+            note=without_numbers(opened),
+        ),
         Finding(FIGURE, target.place, attack, "ports beyond loopback", len(beyond), at_most=0, note=", ".join(beyond)),
     ]
 

@@ -31,7 +31,9 @@ def holds(content: bytes, patterns: Iterable[bytes]) -> bool:
 def find_canaries(canary: str, paths: Iterable[Path]) -> list[Path]:
     """The files that hold it."""
     patterns = spellings(canary)
-    return [path for path in paths if any(holds(block, patterns) for block in read_blocks(path, max(map(len, patterns))))]
+    return [
+        path for path in paths if any(holds(block, patterns) for block in read_blocks(path, max(map(len, patterns))))
+    ]
 
 
 def read_blocks(path: Path, overlap: int) -> Iterator[bytes]:

@@ -4,7 +4,20 @@ import base64
 import random
 
 BOUNDARIES = ("b", "-" * 24 + "7d3f", "a" * 69, "a" * 70, "a" * 71, "a" * 500, "with space", "q'()+_,-./:=?", "ü")
-CHARSETS = ("utf-8", "UTF-8", "", "nobody", "utf-16", "x" * 300, "us-ascii", "iso-8859-1", "\x00", "../../x", "UTF-7", '"')
+CHARSETS = (
+    "utf-8",
+    "UTF-8",
+    "",
+    "nobody",
+    "utf-16",
+    "x" * 300,
+    "us-ascii",
+    "iso-8859-1",
+    "\x00",
+    "../../x",
+    "UTF-7",
+    '"',
+)
 ENCODINGS = ("base64", "quoted-printable", "7bit", "8bit", "binary", "BASE64", "nobody", "", "x-uuencode", "gzip")
 TYPES = (
     "image/jpeg", "image/png", "text/plain", "application/json", "application/octet-stream", "", "text", "/", "image/",
@@ -21,7 +34,9 @@ def odd_form(rng: random.Random, value: bytes, canary: str) -> tuple[str, bytes]
     if change < 0.1:
         parts.append(make_part(rng, value, canary))  # two of them
     elif change < 0.2:
-        parts.insert(rng.randrange(2), make_part(rng, canary.encode(), canary, name=rng.choice(("text", canary, "body"))))
+        parts.insert(
+            rng.randrange(2), make_part(rng, canary.encode(), canary, name=rng.choice(("text", canary, "body")))
+        )
     elif change < 0.23:
         parts *= rng.choice((50, 1500)) if len(value) < 1000 else 3
     content = join_parts(rng, parts, boundary)
@@ -35,11 +50,15 @@ def join_parts(rng: random.Random, parts: list[bytes], boundary: str) -> bytes:
     ending = rng.choice((b"\r\n",) * 12 + (b"\n", b"\r", b""))
     content = b"".join(mark + ending + part + ending for part in parts)
     content = rng.choice((b"",) * 10 + (b"preamble\r\n", b"\r\n", b" ")) + content
-    return content + rng.choice((mark + b"--\r\n",) * 12 + (mark + b"--", mark, b"", mark + b"--\r\nepilogue", mark + b"-"))
+    return content + rng.choice(
+        (mark + b"--\r\n",) * 12 + (mark + b"--", mark, b"", mark + b"--\r\nepilogue", mark + b"-")
+    )
 
 
 def form_type(rng: random.Random, boundary: str, canary: str) -> str:
-    kind = rng.choice(("multipart/form-data",) * 12 + ("multipart/mixed", "Multipart/Form-Data", "multipart/", "multipart/x"))
+    kind = rng.choice(
+        ("multipart/form-data",) * 12 + ("multipart/mixed", "Multipart/Form-Data", "multipart/", "multipart/x")
+    )
     charset = rng.choice(CHARSETS).replace("\x00", "")
     return kind + rng.choice(
         (f"; boundary={boundary}",) * 12
@@ -106,7 +125,7 @@ def odd_dispositions(rng: random.Random, name: str, canary: str) -> tuple[str, .
         f'form-data; name="{name}"; filename*=%ZZ',
         f"form-data; name=\"{name}\"; filename*=UTF-8''%E4%BD%A0{canary}",
         f"form-data; name=\"{name}\"; filename*={charset}''%FF%FE{canary}",
-        f"form-data; name=\"{name}\"; filename*=UTF-8'{canary}",
+        f'form-data; name="{name}"; filename*=UTF-8\'{canary}',
         f"form-data; name*=UTF-8''{name}",
         f'form-data; name*0="{name[:2]}"; name*1="{name[2:]}"',
         f"form-data; name={name}",

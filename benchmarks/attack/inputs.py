@@ -20,9 +20,11 @@ TYPES = {
     "text": ("text/plain", "text/plain; charset=utf-8", "TEXT/PLAIN;CHARSET=UTF-8", "text/plain; charset=latin-1"),
 }
 ODD_TYPES = (
-    "", "application/octet-stream", "application/x-www-form-urlencoded", "application/json", "text/html", "*/*", "a/b/c",
-    "image/jpeg, text/plain", "application/json; charset=iso-8859-1", "application/json; charset=utf-16", "text/plain; charset=",
-    'text/plain; charset="', "text/plain; charset=nobody", "application/xml", "image/svg+xml", "image/heic", "image/avif",
+    "", "application/octet-stream", "application/x-www-form-urlencoded", "application/json", "text/html", "*/*",
+    "a/b/c", "image/jpeg, text/plain", "application/json; charset=iso-8859-1",
+    "application/json; charset=utf-16", "text/plain; charset=",
+    'text/plain; charset="', "text/plain; charset=nobody", "application/xml", "image/svg+xml", 
+    "image/heic", "image/avif",
     "application/x-python-pickle", "application/problem+json", "x" * 3000, "\u00fc/\u00e9", "image/png;" + "a=b;" * 400,
 )  # fmt: skip
 FIELDS = {"image": "image", "text": "text"}
@@ -68,7 +70,9 @@ def structural(rng: random.Random, task: str, model: str, canary: str) -> tuple[
     """A family, a content type and a content."""
     if task == "image":
         family = rng.choice(("png", "jpeg", "gif", "bmp", "tiff", "tiff", "webp", "valid"))
-        value, own = valid_picture(rng) if family == "valid" else (pictures.PICTURES[family](rng, canary), f"image/{family}")
+        value, own = (
+            valid_picture(rng) if family == "valid" else (pictures.PICTURES[family](rng, canary), f"image/{family}")
+        )
     else:
         family, own = "text", "text/plain"
         value = texts.text_bytes(rng, texts.odd_text(rng, canary))
@@ -80,14 +84,16 @@ def structural(rng: random.Random, task: str, model: str, canary: str) -> tuple[
         content_type, content = odd_form(rng, inner, canary)
         return f"{family} in a form", clean_header(content_type), content
     if way == "json":
-        content_type = rng.choice(("application/json",) * 6 + ("application/json; charset=utf-8", "application/json;", None))
-        return f"{family} in JSON", content_type, wrap_json(rng, task, value, canary)
+        declared = rng.choice(
+            ("application/json",) * 6 + ("application/json; charset=utf-8", "application/json;", None)
+        )
+        return f"{family} in JSON", declared, wrap_json(rng, task, value, canary)
     content = rng.choice((value, wrap_json(rng, task, value, canary), b"", b" ", canary.encode()))
-    return f"{family} with a type that lies", clean_header(rng.choice((*ODD_TYPES, *TYPES["image"], *TYPES["text"]))), content
-
-
-def valid_picture(rng: random.Random) -> tuple[bytes, str]:
-    return pictures.valid_picture(rng)
+    return (
+        f"{family} with a type that lies",
+        clean_header(rng.choice((*ODD_TYPES, *TYPES["image"], *TYPES["text"]))),
+        content,
+    )
 
 
 def wrap_json(rng: random.Random, task: str, value: bytes, canary: str) -> bytes:
@@ -112,7 +118,11 @@ def odd_base64(rng: random.Random, value: bytes, canary: str) -> str:
             lambda: "data:" + packed,
             lambda: packed.replace("A", "-").replace("B", "_"),
             lambda: packed[: rng.randrange(len(packed) + 1)],
-            lambda: packed[: len(packed) // 2] + rng.choice(("=", "\u00e9", "!", "\x00", canary)) + packed[len(packed) // 2 :],
+            lambda: (
+                packed[: len(packed) // 2]
+                + rng.choice(("=", "\u00e9", "!", "\x00", canary))
+                + packed[len(packed) // 2 :]
+            ),
             lambda: base64.b64encode(packed.encode()).decode(),
             lambda: base64.b32encode(value).decode(),
             lambda: value.hex(),
@@ -170,7 +180,9 @@ def remove(rng: random.Random, content: bytearray, other: Callable[[], bytes]) -
 
 def insert(rng: random.Random, content: bytearray, other: Callable[[], bytes]) -> None:
     begin = rng.randrange(len(content) + 1)
-    content[begin:begin] = rng.choice((rng.randbytes(rng.choice((1, 4, 100))), bytes(rng.choice((1, 300))), b"\xff" * 9))
+    content[begin:begin] = rng.choice(
+        (rng.randbytes(rng.choice((1, 4, 100))), bytes(rng.choice((1, 300))), b"\xff" * 9)
+    )
 
 
 def double(rng: random.Random, content: bytearray, other: Callable[[], bytes]) -> None:

@@ -24,6 +24,7 @@ FIGURE = "kills"
 LOST, BUSY = 504, 503
 RECOVERY_S = 120  # until /ping has to say 200 again
 NOTICE_S = 6  # until /ping has to say that something is wrong
+WHOLE_AGAIN_S = 20  # that a killed worker's place may stay empty before the next kill
 AT_THE_DEADLINE_S = 3.0  # a request that the server lost is answered no later than this after its model's deadline
 
 
@@ -138,6 +139,7 @@ def kill_often(
             if not candidates:
                 never += 1
                 continue
+            whole = len(target.workers())
             victim = rng.choice(candidates)
             victim.send_signal(signal.SIGKILL)
             try:
@@ -148,6 +150,7 @@ def kill_often(
                 f"{target.place}: {what} kill {number + 1}: ready again after "
                 f"{recovered_s[-1] if recovered_s else float('nan'):.1f} s; so far {dict(load.seen.statuses)}"
             )
+            wait_for_workers(target, whole)
         time.sleep(plan.pause_s)
     return findings(target.place, f"{count} kills of a {what} under load", load.seen, recovered_s, never)
 
@@ -166,6 +169,13 @@ def time_recovery(target: Target) -> float:
             raise TimeoutError
         time.sleep(0.1)
     return noticed - began
+
+
+def wait_for_workers(target: Target, count: int) -> None:
+    """Waits, not for ever, until there are as many workers as before: the next kill is to be the only one."""
+    deadline = time.monotonic() + WHOLE_AGAIN_S
+    while time.monotonic() < deadline and len(target.workers()) < count:
+        time.sleep(0.2)
 
 
 def findings(place: str, attack: str, seen: Seen, recovered_s: Sequence[float], never: int) -> list[Finding]:

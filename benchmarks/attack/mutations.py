@@ -309,7 +309,12 @@ def findings(
         measure("inputs answered otherwise than with 200, 400, 413, 415, 422 or 504", wrong_status, 0, note=statuses),
         measure("errors not in Marina's form", tally.wrong["form"], 0, note=faults),
         measure("errors that hold a piece of the input", tally.wrong["echo"], 0),
-        measure(f"good requests among them, of {tally.good:,}, answered otherwise", tally.good_wrong.total(), 0, note=good_faults),
+        measure(
+            f"good requests among them, of {tally.good:,}, answered otherwise",
+            tally.good_wrong.total(),
+            0,
+            note=good_faults,
+        ),
         measure("workers that ended", len(growth.lost), 0),
         measure("RSS of a worker, growth after the first 1,000", growth.grown_mb, MOST_GROWTH_MB, "MB"),
         measure("growth of everything that was written", written_mb, MOST_WRITTEN_MB, "MB"),

@@ -55,7 +55,9 @@ def junk(rng: random.Random, most: int = 64) -> bytes:
     return rng.randbytes(rng.randrange(most))
 
 
-def change_some(rng: random.Random, parts: list[bytes], changes: Sequence[Callable[[random.Random, list[bytes]], None]]) -> None:
+def change_some(
+    rng: random.Random, parts: list[bytes], changes: Sequence[Callable[[random.Random, list[bytes]], None]]
+) -> None:
     """One to three of the changes, in place."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         rng.choice(changes)(rng, parts)
@@ -101,7 +103,11 @@ def overwrite(rng: random.Random, content: bytes, size: int | None = None) -> by
         return content
     width = size or rng.choice((1, 2, 4))
     place = rng.randrange(len(content) - width + 1)
-    return content[:place] + number(rng, 8 * width).to_bytes(width, rng.choice(("little", "big"))) + content[place + width :]
+    return (
+        content[:place]
+        + number(rng, 8 * width).to_bytes(width, rng.choice(("little", "big")))
+        + content[place + width :]
+    )
 
 
 def finish(rng: random.Random, content: bytes) -> bytes:
@@ -163,8 +169,27 @@ def change_png_header(rng: random.Random, chunks: list[bytes]) -> None:
 
 def insert_png_chunk(rng: random.Random, chunks: list[bytes]) -> None:
     kind = rng.choice(
-        (b"tRNS", b"PLTE", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"hIST", b"pHYs", b"tIME", b"acTL", b"fcTL")
-        + (b"fdAT", b"IDAT", b"IEND", b"IHDR", b"CgBI", b"iDOT", rng.randbytes(4))
+        (
+            b"tRNS",
+            b"PLTE",
+            b"gAMA",
+            b"cHRM",
+            b"sRGB",
+            b"sBIT",
+            b"bKGD",
+            b"hIST",
+            b"pHYs",
+            b"tIME",
+            b"acTL",
+            b"fcTL",
+            b"fdAT",
+            b"IDAT",
+            b"IEND",
+            b"IHDR",
+            b"CgBI",
+            b"iDOT",
+            rng.randbytes(4),
+        )
     )
     data = rng.choice((b"", junk(rng), bytes(number(rng, 8)), struct.pack(">II", number(rng), number(rng)) + junk(rng)))
     chunk = rng.choice(
@@ -190,15 +215,34 @@ def repack_png_pixels(rng: random.Random, chunks: list[bytes]) -> None:
 
 def mutated_png(rng: random.Random, canary: str) -> bytes:
     mode, options = rng.choice(
-        (("RGB", {}), ("RGBA", {}), ("P", {}), ("L", {}), ("LA", {}), ("1", {}), ("I;16", {}), ("P", {"transparency": 3}))
+        (
+            ("RGB", {}),
+            ("RGBA", {}),
+            ("P", {}),
+            ("L", {}),
+            ("LA", {}),
+            ("1", {}),
+            ("I;16", {}),
+            ("P", {"transparency": 3}),
+        )
     )
     chunks = png_chunks(valid("PNG", mode, **options))
     chunks.insert(1, png_text(canary, rng))
     change_some(
         rng,
         chunks,
-        (change_png_header, change_png_header, insert_png_chunk, insert_png_chunk, repack_png_pixels, drop, repeat, swap)
-        + (cut, damage),
+        (
+            change_png_header,
+            change_png_header,
+            insert_png_chunk,
+            insert_png_chunk,
+            repack_png_pixels,
+            drop,
+            repeat,
+            swap,
+            cut,
+            damage,
+        ),
     )
     return finish(rng, PNG_HEAD + b"".join(chunks))
 
@@ -307,7 +351,15 @@ def mutated_gif(rng: random.Random, canary: str) -> bytes:
     return finish(rng, bytes(content))
 
 
-BMP_FIELDS = (("<I", 2), ("<I", 10), ("<I", 14), ("<i", 18), ("<i", 22), ("<H", 26), ("<H", 28), ("<I", 30)) + (
+BMP_FIELDS = (
+    ("<I", 2),
+    ("<I", 10),
+    ("<I", 14),
+    ("<i", 18),
+    ("<i", 22),
+    ("<H", 26),
+    ("<H", 28),
+    ("<I", 30),
     ("<I", 34),
     ("<i", 38),
     ("<I", 46),
@@ -335,13 +387,21 @@ WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION, STRIP_OFFSETS, ORIEN
 STRIP_BYTES, PLANAR, PREDICTOR, PALETTE, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES, SUB_DIRECTORIES = (
     *(279, 284, 317, 320, 322, 323, 324, 325, 330),
 )
-EXTRA, FORMAT, JPEG_TABLES, SUBSAMPLING, PROFILE, EXIF_DIRECTORY, GPS_DIRECTORY = 338, 339, 347, 530, 34675, 34665, 34853
+EXTRA, FORMAT, JPEG_TABLES, SUBSAMPLING, PROFILE, EXIF_DIRECTORY, GPS_DIRECTORY = (
+    338,
+    339,
+    347,
+    530,
+    34675,
+    34665,
+    34853,
+)
 COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34661, 34676, 34677, 34925, 50000, 50001, 65535)
 Entry = tuple[int, int, bytes, int | None]  # tag, type, values, and the count where it lies
 
 
 def tiff(entries: Sequence[Entry], data: bytes, order: str = "<", big: bool = False, following: int = 0) -> bytes:
-    """A file of one directory: the head, the data (at the offset that ``data_offset`` tells), the values, the entries."""
+    """A file of one directory: the head, the data (from ``data_offset`` on), the values, the entries."""
     head_size, inline = (16, 8) if big else (8, 4)
     values, table = bytearray(), bytearray()
     for tag, kind, value, lied in entries:
@@ -380,7 +440,9 @@ def compress_samples(rng: random.Random, compression: int, samples: bytes) -> by
     if compression in (8, 32946):
         return zlib.compress(samples)
     if compression == 32773:
-        return b"".join(bytes([127]) + samples[begin : begin + 128].ljust(128, b"\0") for begin in range(0, len(samples), 128))
+        return b"".join(
+            bytes([127]) + samples[begin : begin + 128].ljust(128, b"\0") for begin in range(0, len(samples), 128)
+        )
     if compression == 1 or rng.random() < 0.3:
         return samples
     return rng.randbytes(rng.choice((4, 100, 2000)))
@@ -390,8 +452,25 @@ def mutated_tiff(rng: random.Random, canary: str) -> bytes:
     order, big, tiled = rng.choice("<>"), rng.random() < 0.25, rng.random() < 0.45
     width, height = rng.choice(((16, 16), (48, 36), (100, 1), (8, 300)))
     bits, samples, photometric = rng.choice(
-        ((8, 3, 2), (8, 1, 1), (8, 4, 2), (8, 4, 5), (16, 1, 1), (16, 3, 2), (1, 1, 0), (8, 1, 3), (32, 1, 1), (8, 3, 6))
-        + ((4, 1, 3), (2, 1, 1), (8, 2, 1), (12, 1, 1), (64, 1, 1), (16, 3, 32845), (8, 3, 8))
+        (
+            (8, 3, 2),
+            (8, 1, 1),
+            (8, 4, 2),
+            (8, 4, 5),
+            (16, 1, 1),
+            (16, 3, 2),
+            (1, 1, 0),
+            (8, 1, 3),
+            (32, 1, 1),
+            (8, 3, 6),
+            (4, 1, 3),
+            (2, 1, 1),
+            (8, 2, 1),
+            (12, 1, 1),
+            (64, 1, 1),
+            (16, 3, 32845),
+            (8, 3, 8),
+        )
     )
     compression = rng.choice(COMPRESSIONS) if rng.random() < 0.7 else 1
     side = rng.choice((16, 32, 48))
@@ -450,8 +529,27 @@ def change_entries(rng: random.Random, entries: list[Entry], order: str, canary:
         entries.append(entries[place])
     else:
         tag = rng.choice(
-            (PREDICTOR, EXTRA, JPEG_TABLES, SUBSAMPLING, PROFILE, EXIF_DIRECTORY, GPS_DIRECTORY, SUB_DIRECTORIES, 266)
-            + (301, 318, 332, 333, 342, 700, 33723, 34377, 50706, rng.randrange(65536))
+            (
+                PREDICTOR,
+                EXTRA,
+                JPEG_TABLES,
+                SUBSAMPLING,
+                PROFILE,
+                EXIF_DIRECTORY,
+                GPS_DIRECTORY,
+                SUB_DIRECTORIES,
+                266,
+                301,
+                318,
+                332,
+                333,
+                342,
+                700,
+                33723,
+                34377,
+                50706,
+                rng.randrange(65536),
+            )
         )
         kind = rng.choice((SHORT, LONG, UNDEFINED, ASCII))
         value = whole(order, kind, number(rng)) if kind in (SHORT, LONG) else canary.encode() + junk(rng)
@@ -463,7 +561,12 @@ def exif(rng: random.Random, canary: str) -> bytes:
     order = rng.choice("<>")
     entries: list[Entry] = [
         (DESCRIPTION, ASCII, canary.encode() + b"\0", None),
-        (ORIENTATION, rng.choice((SHORT, SHORT, LONG, ASCII)), whole(order, SHORT, rng.choice((*range(10), 65535))), None),
+        (
+            ORIENTATION,
+            rng.choice((SHORT, SHORT, LONG, ASCII)),
+            whole(order, SHORT, rng.choice((*range(10), 65535))),
+            None,
+        ),
     ]
     if rng.random() < 0.4:
         entries.append((EXIF_DIRECTORY, LONG, whole(order, LONG, number(rng)), None))
@@ -509,7 +612,9 @@ def change_webp_dimensions(rng: random.Random, chunks: list[bytes]) -> None:
 
 
 def insert_webp_chunk(rng: random.Random, chunks: list[bytes]) -> None:
-    kind = rng.choice((b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ", b"VP8 ", b"VP8L", rng.randbytes(4)))
+    kind = rng.choice(
+        (b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ", b"VP8 ", b"VP8L", rng.randbytes(4))
+    )
     chunk = webp_chunk(kind, junk(rng, 300), None if rng.random() < 0.7 else number(rng))
     chunks.insert(rng.randrange(len(chunks) + 1), chunk)
 
@@ -527,7 +632,9 @@ def mutated_webp(rng: random.Random, canary: str) -> bytes:
     chunks = webp_chunks(content)
     chunks.append(webp_chunk(rng.choice((b"EXIF", b"XMP ", b"ICCP")), rng.choice((canary.encode(), exif(rng, canary)))))
     change_some(
-        rng, chunks, (change_webp_dimensions, change_webp_dimensions, insert_webp_chunk, drop, repeat, swap, cut, damage)
+        rng,
+        chunks,
+        (change_webp_dimensions, change_webp_dimensions, insert_webp_chunk, drop, repeat, swap, cut, damage),
     )
     joined = b"".join(chunks)
     size = len(joined) + 4 if rng.random() < 0.85 else number(rng)
@@ -547,7 +654,17 @@ PICTURES: dict[str, Callable[[random.Random, str], bytes]] = {
 def valid_picture(rng: random.Random) -> tuple[bytes, str]:
     """A good picture of any format, and its media type."""
     kind, mode = rng.choice(
-        (("PNG", "RGB"), ("PNG", "RGBA"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("GIF", "P"), ("BMP", "RGB"))
-        + (("TIFF", "RGB"), ("TIFF", "L"), ("WEBP", "RGB"), ("PNG", "I;16"))
+        (
+            ("PNG", "RGB"),
+            ("PNG", "RGBA"),
+            ("JPEG", "RGB"),
+            ("JPEG", "CMYK"),
+            ("GIF", "P"),
+            ("BMP", "RGB"),
+            ("TIFF", "RGB"),
+            ("TIFF", "L"),
+            ("WEBP", "RGB"),
+            ("PNG", "I;16"),
+        )
     )
     return valid(kind, mode), f"image/{kind.lower()}"

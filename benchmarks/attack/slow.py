@@ -218,7 +218,9 @@ async def ask_good(target: Target, large: Body, good: Good, plan: Plan, is_over:
     await asyncio.gather(*(ask_on() for _ in range(plan.good_clients)))
 
 
-async def measure_kind(target: Target, kind: str, plan: Plan, addresses: Sequence[str], large: Body) -> tuple[Held, Good]:
+async def measure_kind(
+    target: Target, kind: str, plan: Plan, addresses: Sequence[str], large: Body
+) -> tuple[Held, Good]:
     attack, good = Attack(target, kind, plan, addresses), Good()
     attacking = asyncio.create_task(attack.run())
     await asyncio.sleep(min(4, plan.seconds))
@@ -232,7 +234,7 @@ async def measure_kind(target: Target, kind: str, plan: Plan, addresses: Sequenc
 
 
 def measure_slow(place: str, plan: Plan) -> list[Finding]:
-    """A few rows for each kind of slow client, from addresses of their own and, if wanted, from the good clients' one."""
+    """A few rows for each kind of slow client, from other addresses and, if wanted, from the good clients' own."""
     raise_open_files()
     found: list[Finding] = []
     many = [f"127.0.{1 + number // 250}.{2 + number % 250}" for number in range(plan.addresses)]
@@ -247,21 +249,23 @@ def measure_slow(place: str, plan: Plan) -> list[Finding]:
     return found
 
 
-def findings(
-    target: Target, kind: str, plan: Plan, addresses: Sequence[str], held: Held, good: Good
-) -> list[Finding]:
+def findings(target: Target, kind: str, plan: Plan, addresses: Sequence[str], held: Held, good: Good) -> list[Finding]:
     is_shared = addresses == [OWN]
     whence = "the good clients' own address" if is_shared else f"{len(addresses)} other addresses"
     attack = f"{plan.clients:,} slow: {kind}, from {whence}"
     ended = ", ".join(f"{status}: {count:,}" for status, count in held.statuses.most_common(4))
-    attackers = f"attackers: {held.most_open:,} connections at most, {held.opened:,} opened; ended with {ended or 'nothing'}"
+    attackers = (
+        f"attackers: {held.most_open:,} connections at most, {held.opened:,} opened; ended with {ended or 'nothing'}"
+    )
     least = None if is_shared else 100.0
 
     def share(name: str, statuses: Counter[int], note: str = "") -> Finding:
         asked = statuses.total()
         told = ", ".join(f"{status or 'no answer'}: {count:,}" for status, count in sorted(statuses.items()))
         percent = 100 * statuses[200] / asked if asked else 0.0
-        return Finding(FIGURE, target.place, attack, name, percent, "%", at_least=least, note="; ".join(filter(None, (told, note))))
+        return Finding(
+            FIGURE, target.place, attack, name, percent, "%", at_least=least, note="; ".join(filter(None, (told, note)))
+        )
 
     found = [
         share("good requests answered with 200", good.statuses, attackers),

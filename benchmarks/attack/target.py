@@ -148,7 +148,11 @@ def scratch_folder() -> Iterator[Path]:
 def environment_in(scratch: Path) -> dict[str, str]:
     """The user's environment with every folder that a program may write to inside of that one."""
     environment = dict(os.environ)
-    for variable, name, mode in (("TMPDIR", "t", 0o711), ("XDG_RUNTIME_DIR", "r", 0o700), ("XDG_CACHE_HOME", "c", 0o700)):
+    for variable, name, mode in (
+        ("TMPDIR", "t", 0o711),
+        ("XDG_RUNTIME_DIR", "r", 0o700),
+        ("XDG_CACHE_HOME", "c", 0o700),
+    ):
         (scratch / name).mkdir(mode=mode, exist_ok=True)
         environment[variable] = str(scratch / name)
     return environment

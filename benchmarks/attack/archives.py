@@ -1,0 +1,134 @@
+"""Hostile archives: each must be refused by `marina verify`, and by `marina serve`, before anything of it runs.
+
+The archives come from the generator that the tests have too; what they would do if they ran is to write to a canary.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.attack.findings import Finding
+from benchmarks.attack.target import environment_in, marina_command, scratch_folder
+from benchmarks.servers import ROOT
+
+FIGURE = "archives"
+# Gives hostile_archives(folder, canary) and good_archives(folder): pairs of a name and an archive's path.
+GENERATOR = "tests.marina.hostile_archives"
+HOSTILE, GOOD = 200, 60  # how many there have to be
+TIMEOUT_S = 60
+SERVED_EVERY = 20  # of the hostile ones, `marina serve` is asked for too
+
+
+@dataclass(frozen=True)
+class Plan:
+    least_hostile: int = HOSTILE
+    least_good: int = GOOD
+    every: int = 1  # only each so manieth, for a short run
+    serve_every: int = SERVED_EVERY
+    at_once: int = 2
+    tell: Callable[[str], None] = lambda line: None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended on an archive."""
+
+    name: str
+    status: int  # 124 where it took too long
+    told: str
+    took_s: float
+
+    @property
+    def is_sentence(self) -> bool:
+        """Whether a refusal is told in a sentence."""
+        return "Traceback" not in self.told and bool(self.told.strip())
+
+
+def measure_archives(plan: Plan) -> list[Finding]:
+    """Rows of the hostile archives and of the good ones. Raises ModuleNotFoundError without the generator."""
+    generator = import_module(GENERATOR)
+    with scratch_folder() as scratch:
+        folder, canary = scratch / "archives", scratch / "canary"
+        folder.mkdir()
+        canary.write_text("sings\n")
+        hostile = list(named(generator.hostile_archives(folder, canary)))[:: plan.every]
+        good = list(named(generator.good_archives(folder)))[:: plan.every]
+        environment = environment_in(scratch)
+        refused = check_all(hostile, "verify", environment, plan)
+        accepted = check_all(good, "verify", environment, plan)
+        served = check_all(hostile[:: plan.serve_every], "serve", environment, plan)
+        sings = canary.is_file() and canary.read_text() == "sings\n"
+    return findings(refused, accepted, served, sings, plan)
+
+
+def named(found: Mapping[str, Path] | Iterable[Any]) -> Iterable[tuple[str, Path]]:
+    """Pairs of a name and a path, of a mapping or of a sequence."""
+    pairs = found.items() if isinstance(found, Mapping) else found
+    for name, path in pairs:
+        yield str(name), Path(path)
+
+
+def check_all(
+    archives: Sequence[tuple[str, Path]], command: str, environment: Mapping[str, str], plan: Plan
+) -> list[Outcome]:
+    with ThreadPoolExecutor(plan.at_once) as pool:
+        found = list(pool.map(lambda each: check(command, *each, environment), archives))
+    for each in found:
+        plan.tell(f"{command} {each.name}: {each.status} in {each.took_s:.1f} s: {each.told.strip()[-150:]}")
+    return found
+
+
+def check(command: str, name: str, path: Path, environment: Mapping[str, str]) -> Outcome:
+    """`marina verify`, or `marina serve` of a store that holds nothing else, on one archive."""
+    arguments: list[object] = [command, path]
+    if command == "serve":
+        arguments = [command, "--store", path.parent, "--models", path.stem, "--port", 0]
+    began = time.perf_counter()
+    with subprocess.Popen(
+        marina_command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(environment), cwd=ROOT
+    ) as child:
+        try:
+            told, _ = child.communicate(timeout=TIMEOUT_S)
+            status = child.returncode
+        except subprocess.TimeoutExpired:
+            child.terminate()
+            told, status = child.communicate()[0], 124
+    return Outcome(name, status, told.decode("utf-8", "replace"), time.perf_counter() - began)
+
+
+def findings(
+    refused: Sequence[Outcome], accepted: Sequence[Outcome], served: Sequence[Outcome], sings: bool, plan: Plan
+) -> list[Finding]:
+    hostile, good = f"{len(refused)} hostile archives", f"{len(accepted)} good archives"
+
+    def measure(attack: str, name: str, wrong: Sequence[Outcome]) -> Finding:
+        note = ", ".join(each.name for each in wrong[:20])
+        return Finding(FIGURE, "marina verify", attack, name, len(wrong), at_most=0, note=note)
+
+    slowest = max(refused, key=lambda each: each.took_s)
+    return [
+        Finding(FIGURE, "marina verify", hostile, "archives", len(refused), at_least=plan.least_hostile),
+        measure(hostile, "accepted wrongly", [each for each in refused if each.status == 0]),
+        measure(
+            hostile,
+            "not refused in time, or not in a sentence",
+            [each for each in refused if each.status == 124 or (each.status and not each.is_sentence)],
+        ),
+        Finding(FIGURE, "marina verify", hostile, "slowest", slowest.took_s, "s", note=slowest.name),
+        Finding(
+            FIGURE,
+            "marina serve",
+            f"{len(served)} of them",
+            "served",
+            sum(each.status in (0, 124) for each in served),
+            at_most=0,
+        ),
+        Finding(FIGURE, "marina verify, serve", hostile, "canaries that were touched", int(not sings), at_most=0),
+        Finding(FIGURE, "marina verify", good, "archives", len(accepted), at_least=plan.least_good),
+        measure(good, "refused wrongly", [each for each in accepted if each.status]),
+    ]
