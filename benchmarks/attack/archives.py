@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from benchmarks.attack.findings import Finding
 from benchmarks.attack.target import environment_in, marina_command, scratch_folder
@@ -66,9 +65,9 @@ def measure_archives(plan: Plan) -> list[Finding]:
     return findings(refused, accepted, served, sings, plan)
 
 
-def named(found: Mapping[str, Path] | Iterable[Any]) -> Iterable[tuple[str, Path]]:
+def named(found: Mapping[str, Path] | Iterable[tuple[str, Path]]) -> Iterable[tuple[str, Path]]:
     """Pairs of a name and a path, of a mapping or of a sequence."""
-    pairs = found.items() if isinstance(found, Mapping) else found
+    pairs: Iterable[tuple[str, Path]] = found.items() if isinstance(found, Mapping) else found
     for name, path in pairs:
         yield str(name), Path(path)
 
@@ -77,7 +76,7 @@ def check_all(
     archives: Sequence[tuple[str, Path]], command: str, environment: Mapping[str, str], plan: Plan
 ) -> list[Outcome]:
     with ThreadPoolExecutor(plan.at_once) as pool:
-        found = list(pool.map(lambda each: check(command, *each, environment), archives))
+        found = list(pool.map(lambda each: check(command, each[0], each[1], environment), archives))
     for each in found:
         plan.tell(f"{command} {each.name}: {each.status} in {each.took_s:.1f} s: {each.told.strip()[-150:]}")
     return found

@@ -23,7 +23,7 @@ ODD_TYPES = (
     "", "application/octet-stream", "application/x-www-form-urlencoded", "application/json", "text/html", "*/*",
     "a/b/c", "image/jpeg, text/plain", "application/json; charset=iso-8859-1",
     "application/json; charset=utf-16", "text/plain; charset=",
-    'text/plain; charset="', "text/plain; charset=nobody", "application/xml", "image/svg+xml", 
+    'text/plain; charset="', "text/plain; charset=nobody", "application/xml", "image/svg+xml",
     "image/heic", "image/avif",
     "application/x-python-pickle", "application/problem+json", "x" * 3000, "\u00fc/\u00e9", "image/png;" + "a=b;" * 400,
 )  # fmt: skip
@@ -71,7 +71,9 @@ def structural(rng: random.Random, task: str, model: str, canary: str) -> tuple[
     if task == "image":
         family = rng.choice(("png", "jpeg", "gif", "bmp", "tiff", "tiff", "webp", "valid"))
         value, own = (
-            valid_picture(rng) if family == "valid" else (pictures.PICTURES[family](rng, canary), f"image/{family}")
+            pictures.valid_picture(rng)
+            if family == "valid"
+            else (pictures.PICTURES[family](rng, canary), f"image/{family}")
         )
     else:
         family, own = "text", "text/plain"

@@ -253,33 +253,30 @@ def saved_interlaced() -> bytes:
 
 def measure_memory(place: str, plan: Plan) -> list[Finding]:
     """A row for each case on each task that it is about, and two for all of them."""
-    found: list[Finding] = []
     with attacked(place, plan.store) as target:
-        settle(target, plan)
-        quiet_mb = target.pss_mb()
-        plan.tell(f"{place}: quiet: {quiet_mb:.0f} MB")
-        found.append(Finding(FIGURE, place, "quiet, after good requests", "memory of all processes", quiet_mb, "MB"))
-        wrong: Counter[str] = Counter()
-        for task, name, request in cases(plan):
-            found.append(attack_with(target, task, name, request, quiet_mb, plan, wrong))
-    about = f"all {len(found) - 1} inputs, {plan.at_once} at once on every model of the task"
-    worst = max((each.value for each in found if each.measure == ADDED), default=0)
+        return on_server(target, plan)
+
+
+def on_server(target: Target, plan: Plan) -> list[Finding]:
+    """The same on a server that runs."""
+    settle(target, plan)
+    quiet_mb = target.pss_mb()
+    plan.tell(f"{target.place}: quiet: {quiet_mb:.0f} MB")
+    quiet = Finding(FIGURE, target.place, "quiet, after good requests", "memory of all processes", quiet_mb, "MB")
+    wrong: Counter[str] = Counter()
+    found = [attack_with(target, task, name, request, quiet_mb, plan, wrong) for task, name, request in cases(plan)]
+    about = f"all {len(found)} inputs, {plan.at_once} at once on every model of the task"
+    worst = max((each.value for each in found), default=0)
     told = ", ".join(f"{fault}: {count}" for fault, count in wrong.items())
-    found.append(Finding(FIGURE, place, about, ADDED, worst, "MB", at_most=MOST_MB, note=f"aim: {AIM_MB}"))
-    found.append(
-        Finding(
-            FIGURE,
-            place,
-            about,
-            "answers of another status, and workers that ended",
-            wrong.total(),
-            at_most=0,
-            note=told,
-        )
-    )
-    return found
+    return [
+        quiet,
+        *found,
+        Finding(FIGURE, target.place, about, ADDED, worst, "MB", at_most=MOST_MB, note=f"aim: {AIM_MB}"),
+        Finding(FIGURE, target.place, about, OTHERWISE, wrong.total(), at_most=0, note=told),
+    ]
 
 
+OTHERWISE = "answers of another status, and workers that ended"
 ADDED = "memory of all processes beyond the quiet figure, at its peak"
 
 

@@ -184,23 +184,26 @@ class Growth:
 
 def measure_mutations(place: str, plan: Plan) -> list[Finding]:
     """Every input on every model of a place."""
-    return in_process(plan) if place == IN_PROCESS else on_server(place, plan)
-
-
-def on_server(place: str, plan: Plan) -> list[Finding]:
-    tally, growth = Tally(plan), Growth()
+    if place == IN_PROCESS:
+        return in_process(plan)
     with attacked(place, plan.store) as target:
-        written_mb = target.written_mb()
-        growth.look(target.workers_rss_mb(), 0)
-        count, began = 0, time.monotonic()
-        for block in plan.blocks():
-            asyncio.run(ask_block(target, block, plan, tally))
-            count += len(block)
-            growth.look(target.workers_rss_mb(), count)
-            tell_progress(plan, place, count, began, tally, growth)
-        written_mb = target.written_mb() - written_mb
-        found = find_canaries(plan.canary, target.files())
-        return findings(place, plan, tally, growth, written_mb, found)
+        return on_server(target, plan)
+
+
+def on_server(target: Target, plan: Plan) -> list[Finding]:
+    """The same on a server that runs."""
+    tally, growth = Tally(plan), Growth()
+    written_mb = target.written_mb()
+    growth.look(target.workers_rss_mb(), 0)
+    count, began = 0, time.monotonic()
+    for block in plan.blocks():
+        asyncio.run(ask_block(target, block, plan, tally))
+        count += len(block)
+        growth.look(target.workers_rss_mb(), count)
+        tell_progress(plan, target.place, count, began, tally, growth)
+    written_mb = target.written_mb() - written_mb
+    found = find_canaries(plan.canary, target.files())
+    return findings(target.place, plan, tally, growth, written_mb, found)
 
 
 async def ask_block(target: Target, block: Sequence[Input], plan: Plan, tally: Tally) -> None:

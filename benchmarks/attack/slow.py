@@ -235,17 +235,22 @@ async def measure_kind(
 
 def measure_slow(place: str, plan: Plan) -> list[Finding]:
     """A few rows for each kind of slow client, from other addresses and, if wanted, from the good clients' own."""
+    with attacked(place, plan.store) as target:
+        return on_server(target, plan)
+
+
+def on_server(target: Target, plan: Plan) -> list[Finding]:
+    """The same on a server that runs."""
     raise_open_files()
     found: list[Finding] = []
     many = [f"127.0.{1 + number // 250}.{2 + number % 250}" for number in range(plan.addresses)]
     many[0] = "127.0.0.2"
     large = photo()
-    with attacked(place, plan.store) as target:
-        for kind in plan.kinds or KINDS:
-            for addresses in [many, [OWN]] if plan.shared else [many]:
-                held, good = asyncio.run(measure_kind(target, kind, plan, addresses, large))
-                found += findings(target, kind, plan, addresses, held, good)
-                target.wait_ready(30)
+    for kind in plan.kinds or KINDS:
+        for addresses in [many, [OWN]] if plan.shared else [many]:
+            held, good = asyncio.run(measure_kind(target, kind, plan, addresses, large))
+            found += findings(target, kind, plan, addresses, held, good)
+            target.wait_ready(30)
     return found
 
 
