@@ -68,7 +68,7 @@ def test_benchmarks_speak_http_and_take_only_load_and_settings_of_the_tool(path:
             assert package in ALLOWED["benchmarks"] | {"benchmarks"} | sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/attack").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/attack").rglob("*.py")), ids=lambda path: path.name)
 def test_attacks_take_no_more_of_the_tool_than_its_users_do(path: Path) -> None:
     for module, _ in modules(ast.parse(path.read_text())):
         package = module.partition(".")[0]

@@ -133,6 +133,7 @@ def archives(every: Annotated[int, typer.Option(help="Only each so manieth.")] =
 
 @app.command("all")
 def all_of_them(
+    only: Annotated[list[str] | None, typer.Option(help='Figures whose names begin so, such as "kills".')] = None,
     save: Annotated[bool, typer.Option(help="Write the rows and the pages.")] = True,
     seed: Seed = 1,
     keep: Annotated[
@@ -143,6 +144,8 @@ def all_of_them(
     """Every figure, in about half an hour; fails if a bound is not kept, or a figure can't be made."""
     common, failed = describe_run(), []
     for name, measure in all_figures(seed, keep, store).items():
+        if only and not name.startswith(tuple(only)):
+            continue
         tell(f"{name}: begins")
         began = time.monotonic()
         try:

@@ -9,8 +9,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.attack import pictures, texts
+from benchmarks.attack import formats, texts
 from benchmarks.attack.exchange import write_chunked, write_request
+from benchmarks.attack.formats.changes import overwrite
 from benchmarks.attack.forms import odd_form
 from benchmarks.attack.target import MODELS, TASKS, sample_of
 
@@ -71,9 +72,9 @@ def structural(rng: random.Random, task: str, model: str, canary: str) -> tuple[
     if task == "image":
         family = rng.choice(("png", "jpeg", "gif", "bmp", "tiff", "tiff", "webp", "valid"))
         value, own = (
-            pictures.valid_picture(rng)
+            formats.valid_picture(rng)
             if family == "valid"
-            else (pictures.PICTURES[family](rng, canary), f"image/{family}")
+            else (formats.PICTURES[family](rng, canary), f"image/{family}")
         )
     else:
         family, own = "text", "text/plain"
@@ -150,7 +151,7 @@ def mutated_at_random(rng: random.Random, task: str, model: str, canary: str) ->
 def good_request(rng: random.Random, task: str, model: str, canary: str) -> tuple[str, bytes]:
     if task == "image":
         sample = sample_of(model)
-        value, own = rng.choice((pictures.valid_picture(rng), (sample.content, sample.content_type)))
+        value, own = rng.choice((formats.valid_picture(rng), (sample.content, sample.content_type)))
         value += canary.encode() if rng.random() < 0.3 else b""
         field = json.dumps({"image": base64.b64encode(value).decode()}).encode()
     else:
@@ -199,7 +200,7 @@ def splice(rng: random.Random, content: bytearray, other: Callable[[], bytes]) -
 
 
 def put_number(rng: random.Random, content: bytearray, other: Callable[[], bytes]) -> None:
-    content[:] = pictures.overwrite(rng, bytes(content))
+    content[:] = overwrite(rng, bytes(content))
 
 
 DAMAGES: tuple[Damage, ...] = (flip_bits, flip_bits, remove, insert, double, splice, put_number)

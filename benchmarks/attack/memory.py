@@ -20,14 +20,15 @@ from PIL import Image
 
 from benchmarks.attack.exchange import Client, Reply, write_request
 from benchmarks.attack.findings import Finding
-from benchmarks.attack.mutations import ALLOWED
-from benchmarks.attack.pictures import (
+from benchmarks.attack.formats.changes import noisy, valid
+from benchmarks.attack.formats.jpeg import jpeg_segment, jpeg_segments
+from benchmarks.attack.formats.png import PNG_HEAD, png_chunk
+from benchmarks.attack.formats.tiff import (
     BITS,
     COMPRESSION,
     HEIGHT,
     LONG,
     PHOTOMETRIC,
-    PNG_HEAD,
     ROWS,
     SAMPLES,
     SHORT,
@@ -40,14 +41,10 @@ from benchmarks.attack.pictures import (
     WIDTH,
     data_offset,
     exif,
-    jpeg_segment,
-    jpeg_segments,
-    noisy,
-    png_chunk,
     tiff,
-    valid,
     whole,
 )
+from benchmarks.attack.mutations import ALLOWED
 from benchmarks.attack.target import STORE, TASKS, PeakMemory, Target, attacked, sample_of
 
 FIGURE = "memory"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.attack.exchange import Client, write_request
 from benchmarks.attack.findings import Finding
-from benchmarks.attack.pictures import noisy
+from benchmarks.attack.formats.changes import noisy
 from benchmarks.attack.target import MODELS, STORE, Target, attacked, sample_of
 from marina.bodies import Body
 from marina.traffic import percentile
