@@ -17,7 +17,9 @@ from benchmarks.attack import memory as remembering
 from benchmarks.attack import mutations as mutating
 from benchmarks.attack import slow as slowing
 from benchmarks.attack.findings import Finding
+from benchmarks.attack.tally import Plan as MutationPlan
 from benchmarks.attack.target import IN_PROCESS, PLACES, STORE
+from benchmarks.attack.worst_inputs import WORST
 from benchmarks.report import write_reports
 from benchmarks.rows import append_rows, describe_run
 from benchmarks.servers import ROOT
@@ -69,7 +71,7 @@ def mutations(
     store: Store = STORE,
 ) -> None:
     """Mutated inputs."""
-    plan = mutating.Plan(structural, random, first, seed, clients, store=store, keep=keep, tell=tell)
+    plan = MutationPlan(structural, random, first, seed, clients, store=store, keep=keep, tell=tell)
     for each in [place] if place else ["torchserve", "mms", "in process"]:
         show(mutating.measure_mutations(each, plan))
 
@@ -168,9 +170,9 @@ def all_of_them(
 
 def all_figures(seed: int, keep: Path, store: Path) -> dict[str, Callable[[], list[Finding]]]:
     """By name, in their order."""
-    mutated = mutating.Plan(seed=seed, store=store, keep=keep, tell=tell)
+    mutated = MutationPlan(seed=seed, store=store, keep=keep, tell=tell)
     killed = killing.Plan(seed=seed, store=store, tell=tell)
-    worst = remembering.Plan(cases=remembering.WORST, store=store, tell=tell)
+    worst = remembering.Plan(cases=WORST, store=store, tell=tell)
     figures: dict[str, Callable[[], list[Finding]]] = {
         f"access, {place}": partial(accessing.measure_access, place, accessing.Plan(store, tell)) for place in PLACES
     }

@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks.attack.exchange import Client, write_request
 from benchmarks.attack.findings import Finding
-from benchmarks.attack.mutations import is_alike, is_error
+from benchmarks.attack.tally import is_alike, is_error
 from benchmarks.attack.target import MODELS, STORE, Target, attacked, sample_of
 
 FIGURE = "kills"

@@ -9,7 +9,7 @@ from benchmarks.attack.canary import find_canaries, make_canary
 from benchmarks.attack.exchange import join_chunks, read_body, write_chunked
 from benchmarks.attack.findings import Finding
 from benchmarks.attack.inputs import RANDOM, STRUCTURAL, make_input
-from benchmarks.attack.mutations import is_alike
+from benchmarks.attack.tally import is_alike
 from benchmarks.report.attacks import tell_attacks
 from benchmarks.rows import append_rows
 

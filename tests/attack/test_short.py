@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.attack import access, archives, kills, memory, mutations, slow
 from benchmarks.attack.findings import Finding
+from benchmarks.attack.tally import Plan as MutationPlan
 from benchmarks.attack.target import IN_PROCESS, Target, attacked
 
 pytestmark = pytest.mark.timeout(300)
@@ -46,15 +47,15 @@ def test_slow_clients_keep_nobody_out(target: Target, store: Path) -> None:
 
 
 def test_mutated_inputs_harm_no_server(target: Target, store: Path) -> None:
-    assert broken(mutations.on_server(target, mutations.Plan(350, 150, store=store))) == []
+    assert broken(mutations.on_server(target, MutationPlan(350, 150, store=store))) == []
 
 
 def test_mutated_inputs_harm_no_mms(store: Path) -> None:
-    assert broken(mutations.measure_mutations("mms", mutations.Plan(250, 100, seed=2, store=store))) == []
+    assert broken(mutations.measure_mutations("mms", MutationPlan(250, 100, seed=2, store=store))) == []
 
 
 def test_mutated_inputs_harm_no_model_in_process(store: Path) -> None:
-    assert broken(mutations.measure_mutations(IN_PROCESS, mutations.Plan(250, 100, seed=3, store=store))) == []
+    assert broken(mutations.measure_mutations(IN_PROCESS, MutationPlan(250, 100, seed=3, store=store))) == []
 
 
 def test_the_worst_inputs_take_little_memory(target: Target, store: Path) -> None:
