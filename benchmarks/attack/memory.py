@@ -19,6 +19,7 @@ from benchmarks.attack.worst_inputs import CASES, Request
 FIGURE = "memory"
 MOST_MB, AIM_MB = 1000, 500
 GUARD_MB = 5000  # beyond the quiet figure: what takes more is ended, for the machine's sake
+MOST_WRITTEN_MB = 1
 BUSY = 429  # the door takes no more large bodies just now; who is told so tries again
 
 
@@ -45,6 +46,7 @@ def on_server(target: Target, plan: Plan) -> list[Finding]:
     plan.tell(f"{target.place}: quiet: {quiet_mb:.0f} MB")
     quiet = Finding(FIGURE, target.place, "quiet, after good requests", "memory of all processes", quiet_mb, "MB")
     wrong: Counter[str] = Counter()
+    written_mb = target.written_mb()
     found = [attack_with(target, task, name, request, quiet_mb, plan, wrong) for task, name, request in cases(plan)]
     about = f"all {len(found)} inputs, {plan.at_once} at once on every model of the task"
     worst = max((each.value for each in found), default=0)
@@ -54,9 +56,11 @@ def on_server(target: Target, plan: Plan) -> list[Finding]:
         *found,
         Finding(FIGURE, target.place, about, ADDED, worst, "MB", at_most=MOST_MB, note=f"aim: {AIM_MB}"),
         Finding(FIGURE, target.place, about, OTHERWISE, wrong.total(), at_most=0, note=told),
+        Finding(FIGURE, target.place, about, WRITTEN, target.written_mb() - written_mb, "MB", at_most=MOST_WRITTEN_MB),
     ]
 
 
+WRITTEN = "growth of everything that was written"
 OTHERWISE = "answers of another status, and workers that ended"
 ADDED = "memory of all processes beyond the quiet figure, at its peak"
 

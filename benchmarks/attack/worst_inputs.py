@@ -53,20 +53,20 @@ def grey_png(depth: int, colour: int, channels: int, side: int = SIDE) -> bytes:
 
 
 def tile_bomb(side: int = 46_000, packed: int = 0) -> bytes:
-    """10 x 10 pixels in one tile of 46,000 x 46,000; deflated zeros of that size where ``packed`` is given."""
-    data = zlib.compress(bytes(packed), 9) if packed else b"\0" * 16
+    """10 x 10 pixels in one tile of that side; it is nearly empty, or deflated zeros, as many as ``packed`` says."""
+    data = zlib.compress(bytes(packed), 9) if packed else b"\x80\0"
     fields = {
-        WIDTH: 10, HEIGHT: 10, BITS: 8, COMPRESSION: 8 if packed else 1, PHOTOMETRIC: 1, SAMPLES: 1,
+        WIDTH: 10, HEIGHT: 10, BITS: 8, COMPRESSION: 8 if packed else 5, PHOTOMETRIC: 1, SAMPLES: 1,
         TILE_WIDTH: side, TILE_HEIGHT: side, TILE_OFFSETS: data_offset(False), TILE_BYTES: len(data),
     }  # fmt: skip
     return tiff([(tag, LONG, whole("<", LONG, value), None) for tag, value in fields.items()], data)
 
 
 def fax_lines(width: int = 8, height: int = 3_000_000, size: int = 1_000_000) -> bytes:
-    """A fax of rows that are all wrong, each of which libtiff would tell about."""
-    data = b"\xff" * size
+    """A fax of noise: nearly every row is wrong, and libtiff would tell about each."""
+    data = random.Random(1).randbytes(size)  # noqa: S311
     fields = {
-        WIDTH: width, HEIGHT: height, BITS: 1, COMPRESSION: 4, PHOTOMETRIC: 0, SAMPLES: 1, ROWS: height,
+        WIDTH: width, HEIGHT: height, BITS: 1, COMPRESSION: 3, PHOTOMETRIC: 0, SAMPLES: 1, ROWS: height,
         STRIP_OFFSETS: data_offset(False), STRIP_BYTES: len(data),
     }  # fmt: skip
     return tiff([(tag, LONG, whole("<", LONG, value), None) for tag, value in fields.items()], data)
