@@ -24,7 +24,7 @@ FIGURE = "kills"
 LOST, BUSY = 504, 503
 RECOVERY_S = 120  # until /ping has to say 200 again
 NOTICE_S = 6  # until /ping has to say that something is wrong
-WHOLE_AGAIN_S = 20  # that a killed worker's place may stay empty before the next kill
+WHOLE_AGAIN_S = 30  # that a killed worker's place may stay empty before the next kill
 AT_THE_DEADLINE_S = 5.0  # a request that the server lost is answered no later than this after its model's deadline
 
 
@@ -119,7 +119,7 @@ def on_server(target: Target, plan: Plan) -> list[Finding]:
     rng = random.Random(plan.seed)  # noqa: S311 (no secret)
     found: list[Finding] = []
     if plan.workers:
-        found += kill_often(target, "worker", plan.workers, lambda: list(target.workers().values()), rng, plan)
+        found += kill_often(target, "a worker", plan.workers, lambda: list(target.workers().values()), rng, plan)
     if plan.java:
         found += kill_often(target, "Java", plan.java, target.java, rng, plan)
     return found
@@ -142,7 +142,6 @@ def kill_often(
             if not candidates:
                 never += 1
                 continue
-            whole = len(target.workers())
             victim = rng.choice(candidates)
             victim.send_signal(signal.SIGKILL)
             try:
@@ -153,9 +152,9 @@ def kill_often(
                 f"{target.place}: {what} kill {number + 1}: ready again after "
                 f"{recovered_s[-1] if recovered_s else float('nan'):.1f} s; so far {dict(load.seen.statuses)}"
             )
-            wait_for_workers(target, whole)
+            wait_whole(target)
         time.sleep(plan.pause_s)
-    return findings(target.place, f"{count} kills of a {what} under load", load.seen, recovered_s, never)
+    return findings(target.place, f"{count} kills of {what} under load", load.seen, recovered_s, never)
 
 
 def time_recovery(target: Target) -> float:
@@ -174,10 +173,10 @@ def time_recovery(target: Target) -> float:
     return noticed - began
 
 
-def wait_for_workers(target: Target, count: int) -> None:
-    """Waits, not for ever, until there are as many workers as before: the next kill is to be the only one."""
+def wait_whole(target: Target) -> None:
+    """Waits, not for ever, until all workers are there again: the next kill is to be the only one."""
     deadline = time.monotonic() + WHOLE_AGAIN_S
-    while time.monotonic() < deadline and len(target.workers()) < count:
+    while time.monotonic() < deadline and not target.is_whole():
         time.sleep(0.2)
 
 

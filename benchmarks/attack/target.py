@@ -90,6 +90,18 @@ class Target:
         except httpx.HTTPError:
             return False
 
+    def is_whole(self) -> bool:
+        """Whether every model has all its workers, at each replica, as `marina status` tells."""
+        done = subprocess.run(
+            marina_command("status", "--port", self.port),
+            capture_output=True,
+            text=True,
+            env=environment_in(self.scratch) | {"COLUMNS": "200"},
+            cwd=ROOT,
+        )
+        counts = re.findall(r"\b(\d+) of (\d+)\b", done.stdout)
+        return done.returncode == 0 and bool(counts) and all(ready == wanted for ready, wanted in counts)
+
     def wait_ready(self, timeout_s: float) -> float:
         """Seconds until /ping says 200. Raises TimeoutError with the end of the server's output."""
         began = time.monotonic()
