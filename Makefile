@@ -5,7 +5,7 @@ TRAIN := .venv-train/installed
 PEERS := $(patsubst requirements/peers/%.in,.venv-peers/%/installed,$(wildcard requirements/peers/*.in))
 PYTHON ?= python3.11
 
-.PHONY: serve test test-ei test-image archive bench bench-quick peers simd train lint clean
+.PHONY: serve test test-ei test-image archive attack bench bench-quick peers simd train lint clean
 
 serve: $(SERVE)   ## build the archives and serve them; ARGS="--port 9000" passes options on
 	scripts/install-nginx && .venv/bin/marina archive && exec .venv/bin/marina serve $(ARGS)
@@ -31,6 +31,9 @@ bench-quick: $(TEST) $(TRAIN)   ## the first three figures, in under five minute
 	-$(MAKE) --keep-going .venv-peers/fastapi/installed .venv-peers/litserve/installed
 	-$(MAKE) simd
 	scripts/bench quick $(ARGS)
+
+attack: $(TEST)   ## attack a running Marina on loopback, in about half an hour: docs/reliability.md
+	scripts/attack $(ARGS)
 
 peers: $(PEERS)   ## the environments of the servers that Marina is measured beside
 

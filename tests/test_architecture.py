@@ -15,6 +15,9 @@ ALLOWED = {
     "handlers": {"numpy", "PIL"},
     "benchmarks": {"httpx", "psutil", "rich", "typer", "matplotlib"},
 }
+# Attacks also make hostile pictures, ask an archive in process, and take the tests' hostile archives by name.
+ALLOWED_IN_ATTACKS = ALLOWED["benchmarks"] | {"PIL"}
+MARINA_IN_ATTACKS = {"marina", "marina.bodies", "marina.traffic"}
 # What a handler may import inside the function that needs it.
 INSIDE_FUNCTIONS = {"torch", "torcheia", "onnxruntime", "openvino", "tokenizers"}
 # What benchmarks may take of the tool: its load, settings and archives with other ones. All else they ask over HTTP.
@@ -63,6 +66,16 @@ def test_benchmarks_speak_http_and_take_only_load_and_settings_of_the_tool(path:
             assert module in MARINA_IN_BENCHMARKS
         else:
             assert package in ALLOWED["benchmarks"] | {"benchmarks"} | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/attack").rglob("*.py")), ids=lambda path: path.name)
+def test_attacks_take_no_more_of_the_tool_than_its_users_do(path: Path) -> None:
+    for module, _ in modules(ast.parse(path.read_text())):
+        package = module.partition(".")[0]
+        if package == "marina":
+            assert module in MARINA_IN_ATTACKS
+        else:
+            assert package in ALLOWED_IN_ATTACKS | {"benchmarks"} | sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "models").glob("**/*.py")), ids=lambda path: path.name)

@@ -1,10 +1,11 @@
-"""docs/performance.md and the README's figures, written from the committed rows alone."""
+"""docs/performance.md, docs/reliability.md and the README's figures, written from the committed rows alone."""
 
 import re
 from pathlib import Path
 
 from benchmarks.report import words
 from benchmarks.report.aims import make_aims_table, quick_figures
+from benchmarks.report.attacks import tell_attacks
 from benchmarks.report.files import PLACES, REPORTS
 from benchmarks.report.runs import enumerate_names
 from benchmarks.report.table import make_table
@@ -16,13 +17,18 @@ MARKED = re.compile(r"(<!-- figures:[^\n]*-->\n).*?(<!-- end of figures -->)", r
 
 
 def write_reports(root: Path = ROOT) -> None:
-    """Renders the newest runs of every file of rows into ``docs/performance.md``, and the last ones into the README."""
+    """Renders the newest runs of every file of rows into ``docs/performance.md``, and the last ones into the README.
+
+    What attacks found goes into ``docs/reliability.md``.
+    """
     results = root / "benchmarks/results"
     found = [(report, runs) for report in REPORTS if (runs := report.read(results))]
     aims = make_aims_table(results)
     sections = [words.HEAD, *([words.AIMS.format(table=aims)] if aims else [])]
     sections += [report.section(rows) for report, runs in found for rows in runs]
     (root / "docs/performance.md").write_text("\n".join(sections))
+    if attacks := tell_attacks(results / "attack.csv"):
+        (root / "docs/reliability.md").write_text(attacks)
     servers = root / "docs/servers.md"
     for rows in [runs[-1] for report, runs in found if report is PLACES]:
         first = rows[0]

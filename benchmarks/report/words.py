@@ -81,6 +81,48 @@ PLACES = """\
 Each server with all the models, one worker each: until every one has answered, and the memory of everything then. Then
 ants and bees alone, as they are served by default, asked by clients who do not pause. Plain Python answers a folder of
 the same picture; until it answers, that is its first line."""
+ATTACKED = """\
+# Reliability
+
+Written by `make attack` from the rows in [`benchmarks/results/attack.csv`](../benchmarks/results/attack.csv); no figure
+here is typed. Marina is attacked as its users start it, with the four shipped models, on loopback. Each line names what
+was done, what was found and what is allowed; without a bound it is only told. Held: {held} of {asserted}.
+[How to expose Marina](../SECURITY.md).
+"""
+ATTACK_SECTION = """\
+## {title}
+
+{about}
+
+{table}
+
+{runs}
+"""
+ATTACK_RUN = "Run of {run} ({places}) on {machine}, at commit {commit}, with {versions}."
+MUTATIONS = """\
+Structural mutations know their format: forms with every fault of their headers, JSON of every depth, escape and number,
+base64 and its relatives, PNG, JPEG, GIF, BMP, TIFF, BigTIFF and WebP with changed dimensions, chunks, markers, tags,
+tiles and frames, texts of controls, combining marks and long words, content types that lie. Random ones flip, remove,
+insert and splice bytes of good requests. Eight clients keep their connections; one request in ten is good, and its
+answer must be what it is alone (scores to 1e-4, as batches of different sizes round differently). A token planted in
+the inputs is looked for in everything that was written. `--seed`, `--first` and `--structural 1` repeat one input."""
+MEMORY = """\
+The worst inputs, allowed and refused, many at once on every model of the task. Memory is the sum of every process's
+PSS, looked at twenty times a second, beyond the quiet figure: that of the same processes after full batches of good
+requests. A request that is told to come again (429) comes again."""
+ARCHIVES = """\
+Archives that name files outside of themselves, hold pickles, links, bombs or damage, and good ones beside them. What a
+hostile archive would do if anything of it ran is to write to a canary."""
+KILLS = """\
+A random worker, then the model server's Java, is killed (SIGKILL) again and again, while three clients of each model
+ask without a pause. The next kill waits until /ping says 200 again and all workers are there."""
+SLOW = """\
+Slow clients send a byte every three seconds, or do not read their answers; each opens a new connection when the server
+ends its last. Six good clients ask every model from 127.0.0.1, one request in five a photo of 4 MB. From the good
+clients' own address nobody can tell the ones from the others, so that is only told."""
+ACCESS = """\
+Requests with names and origins that are not the server's, and for what is nobody's business at the door; then every TCP
+port that a process of the server listens on, asked without a token and with a foreign Host."""
 README = """\
 | measured | Marina | beside it | |
 |---|---:|---:|---:|
