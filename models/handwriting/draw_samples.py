@@ -3,13 +3,11 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
 from models.handwriting.drawing.bank import Bank, open_bank
-from models.handwriting.drawing.ink import CANVAS
-from models.handwriting.drawing.pictures import Pictures
+from models.handwriting.drawing.pictures import Pictures, cut_out
 from models.handwriting.model import HERE, LABELS
 
 # What each shows, by its file's name, which the page shows.
@@ -23,9 +21,7 @@ def draw_sample(bank: Bank, character: str, seed: int) -> Image.Image:
     torch.manual_seed(seed)
     form = torch.searchsorted(bank.classes, torch.tensor([LABELS.index(character)]))
     pages, places, _ = Pictures(bank).draw_forms(form, form[:0], FREEDOM)
-    side = CANVAS / float(places.side)
-    size = round(float(places.width) * side), round(side)
-    return Image.fromarray(pages[0].permute(1, 2, 0).numpy().astype(np.uint8)).crop((0, 0, *size))
+    return cut_out(pages[0], places, 0)
 
 
 def main() -> None:

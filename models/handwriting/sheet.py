@@ -3,13 +3,11 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image, ImageOps
 
 from models.handwriting.drawing.bank import open_bank
-from models.handwriting.drawing.ink import CANVAS
-from models.handwriting.drawing.pictures import Pictures
+from models.handwriting.drawing.pictures import Pictures, cut_out
 
 COLUMNS, ROWS, CELL = 12, 9, 104  # the last in pixels
 GROUND = (60, 90, 160)
@@ -20,10 +18,8 @@ def draw_sheet(pictures: Pictures, freedom: float, seed: int) -> Image.Image:
     torch.manual_seed(seed)
     pages, places, _ = pictures.draw_pages(COLUMNS * ROWS, freedom)
     sheet = Image.new("RGB", (COLUMNS * CELL, ROWS * CELL), GROUND)
-    for cell, page in enumerate(pages.permute(0, 2, 3, 1).numpy().astype(np.uint8)):
-        side = CANVAS / float(places.side[cell])
-        picture = Image.fromarray(page).crop((0, 0, round(float(places.width[cell]) * side), round(side)))
-        picture = ImageOps.contain(picture, (CELL - 4, CELL - 4), Image.Resampling.BICUBIC)
+    for cell, page in enumerate(pages):
+        picture = ImageOps.contain(cut_out(page, places, cell), (CELL - 4, CELL - 4), Image.Resampling.BICUBIC)
         sheet.paste(picture, (cell % COLUMNS * CELL, cell // COLUMNS * CELL))
     return sheet
 

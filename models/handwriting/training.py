@@ -109,7 +109,7 @@ class Training:
         self.average.eval()
         with torch.random.fork_rng([torch.cuda.current_device()] if self.device == "cuda" else []):
             torch.manual_seed(0)
-            drawn = [pictures.draw(JUDGED, self.recipe.size) for _ in range(max(1, count // JUDGED))]
+            drawn = [pictures.draw(min(count, JUDGED), self.recipe.size) for _ in range(max(1, count // JUDGED))]
         with self.half():
             scores = torch.cat([self.average(views) for views, _ in drawn])
         labels = torch.cat([classes for _, classes in drawn])

@@ -32,6 +32,7 @@ from models.handwriting.drawing.ink import cover, draw_written, place
 from models.handwriting.drawing.pictures import Pictures
 from models.handwriting.drawing.variants import VARIANTS
 from models.handwriting.export import export_members, join_members
+from models.handwriting.figures import calibration_error, compare
 from models.handwriting.model import CHARACTERS, LABELS, MEMBERS, SIZES, WEIGHTS, build_member, load_member
 from models.handwriting.pretrained import rename
 from models.weights import save_tensors
@@ -112,7 +113,11 @@ def test_every_class_is_drawn_about_as_often(bank: Bank) -> None:
 
 def test_a_form_of_a_class_is_chosen_rarely() -> None:
     classes, chances = torch.tensor([0, 0, 1]), torch.tensor([0.0, 0.94, 1.0, 2.0], dtype=torch.float64)
-    bank = Bank(**dict.fromkeys(("strokes", "counts", "glyphs", "first", "weights", "aside"), chances), classes=classes, forms=chances)
+    bank = Bank(
+        **dict.fromkeys(("strokes", "counts", "glyphs", "first", "weights", "aside"), chances),
+        classes=classes,
+        forms=chances,
+    )
     torch.manual_seed(1)
     forms = bank.choose_forms(torch.tensor([0, 1]).repeat(5000))
     assert torch.equal(bank.classes[forms], torch.tensor([0, 1]).repeat(5000))
@@ -223,7 +228,10 @@ def test_training_runs_from_fonts_to_weights(fonts: Path, tmp_path: Path) -> Non
 def test_imagenet_weights_are_renamed_in_order_and_without_their_head() -> None:
     own = build_member("efficientnet_lite2").state_dict()
     renamed = rename({f"_{number}": value for number, value in enumerate(own.values())})
-    assert set(own) - {f"network.{name}" for name in renamed} == {"network.classifier.weight", "network.classifier.bias"}
+    assert set(own) - {f"network.{name}" for name in renamed} == {
+        "network.classifier.weight",
+        "network.classifier.bias",
+    }
     own["network.conv_stem.weight"] = torch.zeros(1)
     with pytest.raises(ValueError, match="conv_stem"):
         rename(own)
@@ -239,6 +247,32 @@ def test_members_are_joined_as_they_are_shipped(tmp_path: Path) -> None:
     joined = load_file(join_members(tmp_path, tmp_path))
     assert joined.keys() == shipped.keys()
     assert all(torch.equal(joined[name], value) for name, value in shipped.items())
+
+
+def test_sharper_logits_keep_the_order_of_the_answers(tmp_path: Path) -> None:
+    shipped = load_file(FOLDER / WEIGHTS)
+    for member in MEMBERS:
+        own = {
+            name.removeprefix(f"{member}."): value for name, value in shipped.items() if name.startswith(f"{member}.")
+        }
+        save_tensors(own, tmp_path / f"{member}.safetensors")
+    sharper = load_member(MEMBERS[0], join_members(tmp_path, tmp_path, 1.5))
+    pixels = torch.randint(0, 256, (2, 60, 60, 3))
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            sharper(pixels), 1.5 * load_member(MEMBERS[0], FOLDER / WEIGHTS)(pixels), atol=0.05, rtol=0.01
+        )
+
+
+def test_a_sure_and_right_ensemble_is_calibrated_and_ahead() -> None:
+    labels = torch.arange(100) % 5
+    right = torch.nn.functional.one_hot(labels, 5).double()
+    assert calibration_error(right, labels) == 0
+    assert calibration_error(right.roll(1, 1), labels) == 1
+    votes = torch.stack([right, right, right.roll(1, 1)])
+    assert compare(votes, labels)["top_1"] == 0
+    thirds = torch.stack([torch.where((torch.arange(100) % 3 == wrong)[:, None], 0.2, right) for wrong in range(3)])
+    assert compare(thirds, labels)["low"] > 0
 
 
 def test_the_graphs_are_small_and_made_again_byte_for_byte(tmp_path: Path) -> None:

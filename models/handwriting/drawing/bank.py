@@ -98,9 +98,7 @@ def read_strokes(folder: Path, character: str) -> np.ndarray | None:
         lines = json.loads(path.read_text(encoding="utf-8"))["medians"][:MOST_STROKES]
         points = np.stack([resample(np.array(line, np.float32)) for line in lines])
         return (points * (1, -1) + (-UNIT / 2, 900 - UNIT / 2)) / (UNIT / 2)
-    parts = [
-        (read_strokes(folder, whole), first, last, box) for whole, first, last, box in COMPOSED.get(character, ())
-    ]
+    parts = [(read_strokes(folder, whole), first, last, box) for whole, first, last, box in COMPOSED.get(character, ())]
     if not parts or any(strokes is None for strokes, *_ in parts):
         return None
     return np.concatenate([squeeze(strokes[first:last], box) for strokes, first, last, box in parts])

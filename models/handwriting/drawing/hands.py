@@ -41,10 +41,10 @@ def write(strokes: Tensor, counts: Tensor, freedom: float = 1.0) -> Written:
     ``freedom`` from 0, as printed, to 1.
     """
     there = torch.arange(strokes.shape[1], device=strokes.device) < counts[:, None]
-    looseness = freedom * rand(strokes, 1, low=0.1, high=1.15)
-    haste = freedom * rand(strokes, 1, low=-0.3, high=1.0).clamp(min=0)
+    looseness = freedom * rand(strokes, 1, low=0.1, high=1.35)
+    haste = freedom * rand(strokes, 1, low=-0.35, high=1.15).clamp(min=0)
     moved = vary(shift_parts(strokes, there, looseness), looseness)
-    moved = wave(lean(moved.flatten(1, 2), freedom), freedom * rand(strokes, 1, low=0.0, high=0.09))
+    moved = wave(lean(moved.flatten(1, 2), freedom), freedom * rand(strokes, 1, high=0.11))
     moved = moved.view(strokes.shape)
     there = drop(there, 0.015 * looseness)
     joined = join(moved, there, haste)
@@ -60,7 +60,7 @@ def shift_parts(strokes: Tensor, there: Tensor, looseness: Tensor) -> Tensor:
     part = (number >= cuts).sum(1)
     member = torch.nn.functional.one_hot(part, PARTS).to(strokes.dtype) * there[..., None]
     middle = torch.einsum("nsp,nsc->npc", member, strokes.mean(2)) / member.sum(1).clamp(min=1)[..., None]
-    scale = torch.exp(0.14 * looseness[..., None] * randn(strokes, PARTS, 2))
+    scale = torch.exp(0.17 * looseness[..., None] * randn(strokes, PARTS, 2))
     shift = 0.07 * looseness[..., None] * randn(strokes, PARTS, 2)
     offset = middle * (1 - scale) + shift
     return strokes * pick(scale, part) + pick(offset, part)

@@ -87,7 +87,7 @@ def draw_printed(glyphs: Tensor, places: Places, freedom: float = 1.0) -> Tensor
     middle = torch.stack([places.x, places.y], -1)[:, None]
     size = torch.stack([places.wide, places.tall], -1)[:, None]
     inner = (grid - middle) / (size / 2)
-    inner = wave(lean(inner, freedom), freedom * rand(glyphs, 1, high=0.1))
+    inner = wave(lean(inner, freedom), freedom * rand(glyphs, 1, high=0.12))
     inner = inner.view(-1, CANVAS, CANVAS, 2)
     shrink = SIDE * places.side / (CANVAS * places.tall)
     blurred = blur((glyphs.float() / 255)[:, None], (0.12 * shrink).clamp(0.05, 0.3))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -117,3 +118,10 @@ def pad(page: Tensor, places: Places) -> Tensor:
     axis = (torch.arange(CANVAS, device=page.device) + 0.5) / CANVAS * places.side[:, None]
     inside = (axis < places.width[:, None])[:, None] & (axis < 1)[:, :, None]
     return page * inside[:, None]
+
+
+def cut_out(page: Tensor, places: Places, number: int) -> Image.Image:
+    """The picture of that number, of a page (3, 64, 64), without the black that pads it."""
+    scale = CANVAS / float(places.side[number])
+    width, height = round(float(places.width[number]) * scale), round(scale)
+    return Image.fromarray(page[:, :height, :width].permute(1, 2, 0).to(torch.uint8).numpy())
