@@ -35,29 +35,33 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train(training: Training, weights: Path, every: float, judged: int) -> Row:
-    """Learns; prints a row and writes the weights now and then, and at the end. Gives the last row."""
+def train(training: Training, out: Path, start: str, every: float, judged: int) -> None:
+    """Learns; now and then, and at the end, prints a row and writes the weights and how they were trained."""
     losses, due, begun = [], every, time.monotonic()
+    member = training.recipe.member
+    device = torch.cuda.get_device_name() if training.device == "cuda" else "CPU"
 
-    def report(passed: float) -> Row:
+    def report(passed: float) -> None:
         loss = float(torch.stack(losses).mean()) if losses else float("nan")
         aside, written = training.judge(training.aside, judged), training.judge(training.hands, judged)
         row = Row(passed, training.seen, loss, *aside, written[0])
-        print(f"{training.recipe.member:21} {row}", flush=True)
-        training.save(weights)
+        print(f"{member:21} {row}", flush=True)
+        training.save(out / f"{member}.safetensors")
+        trained = {**asdict(training.recipe), "start": start, "device": device, "pictures": row.pictures}
+        trained["last"] = asdict(row)
+        (out / f"{member}.json").write_text(json.dumps(trained, indent=2) + "\n", encoding="utf-8")
         losses.clear()
-        return row
 
     for passed, loss in training.run():
         losses.append(loss)
         if passed >= due:
             report(passed)
             due += every
-    return report(time.monotonic() - begun)
+    report(time.monotonic() - begun)
 
 
 def main() -> None:
-    """Trains, shows the table, writes the member's weights as it goes, and at last how it was trained."""
+    """Trains, and shows the table."""
     options = parse_options()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.backends.cudnn.benchmark = True
@@ -74,11 +78,8 @@ def main() -> None:
     if options.start:
         training.begin_with(options.start)
     print(f"{'':21} {HEADINGS}", flush=True)
-    last = train(training, options.out / f"{recipe.member}.safetensors", options.every, options.judged)
-    device = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
-    start = options.start.stem if options.start else "random"
-    trained = {**asdict(recipe), "start": start, "device": device, "pictures": last.pictures, "last": asdict(last)}
-    (options.out / f"{recipe.member}.json").write_text(json.dumps(trained, indent=2) + "\n", encoding="utf-8")
+    start = options.start.stem if options.start else "random weights"
+    train(training, options.out, start, options.every, options.judged)
 
 
 if __name__ == "__main__":
