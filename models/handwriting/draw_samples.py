@@ -12,7 +12,7 @@ from models.handwriting.model import HERE, LABELS
 
 # What each shows, by its file's name, which the page shows.
 SAMPLES = {"dragon": "龍", "love": "愛", "phoenix": "鳳", "sea": "海", "spring": "春", "tea": "茶"}
-FREEDOM = 0.7  # legible
+FREEDOM = 0.5  # legible
 SEED = 20
 
 
