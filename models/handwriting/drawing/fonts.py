@@ -31,6 +31,7 @@ class Font:
     weight: float = 1.0
     face: int = 0
     version: str = ""  # of an npm package; Debian's come in the release's own version
+    kept_aside: bool = False  # never learned from: the pictures that choices are made on are drawn from it
 
     @property
     def name(self) -> str:
@@ -57,6 +58,10 @@ FONTS = (
     Font("@fontsource/yomogi", "*", "handwriting", OFL, 2.0, version="5.3.0"),
     Font("@fontsource/zhi-mang-xing", "*", "running", OFL, 3.0, version="5.3.0"),
     Font("@fontsource/long-cang", "*", "running", OFL, 3.0, version="5.3.0"),
+    Font("@fontsource/liu-jian-mao-cao", "*", "running", OFL, 1.5, version="5.3.0"),
+    Font("@fontsource/ma-shan-zheng", "*", "brush", OFL, version="5.3.1"),
+    Font("@fontsource/yusei-magic", "*", "marker", OFL, 1.5, version="5.3.0", kept_aside=True),
+    Font("fonts-yozvox-yozfont-standard-kana", "YOzRS_.ttf", "handwriting", OFL, 2.5, kept_aside=True),
     Font("fonts-kiloji", "kiloji.ttf", "handwriting", "BSD-3-Clause", 2.5),
     Font("fonts-seto", "setofont.ttf", "handwriting", OFL, 2.5),
     Font("fonts-kouzan-mouhitsu", "kouzan-mouhitsu-gyosho.ttf", "running", "public domain", 2.0),
@@ -105,7 +110,6 @@ class Face:
         self.font = font
         self.root = package_folder(folder, font.package)
         self.open = cache(lambda path: ImageFont.truetype(path, EM, index=font.face))
-        self.missing = self.picture("\U0010fffd") if not font.version else None
 
     def file_of(self, character: str) -> Path | None:
         """The file with the character; npm's fonts come in files of a range of characters each."""
@@ -125,17 +129,22 @@ class Face:
 
     def glyph(self, character: str) -> np.ndarray | None:
         """uint8 (96, 96): how much of each pixel is ink, centred; None where the font lacks the character."""
-        if self.file_of(character) is None:
+        file = self.file_of(character)
+        if file is None:
             return None
-        picture = self.picture(character)
-        if not picture.any() or (self.missing is not None and np.array_equal(picture, self.missing)):
+        picture = self.picture(file, character)
+        if not picture.any() or np.array_equal(picture, self.missing(file)):
             return None
         return centred(picture)
 
-    def picture(self, character: str) -> np.ndarray:
-        face = self.open(self.file_of(character))
+    @cache  # noqa: B019
+    def missing(self, file: Path) -> np.ndarray:
+        """What a file shows for a character that it lacks: npm's ranges promise more than the files hold."""
+        return self.picture(file, "\U0010fffd")
+
+    def picture(self, file: Path, character: str) -> np.ndarray:
         image = Image.new("L", (2 * GLYPH, 2 * GLYPH))
-        ImageDraw.Draw(image).text((GLYPH, GLYPH), character, 255, face, anchor="mm")
+        ImageDraw.Draw(image).text((GLYPH, GLYPH), character, 255, self.open(file), anchor="mm")
         return np.asarray(image)
 
 

@@ -1,111 +1,127 @@
-"""Endless pictures of the 801 classes, each the same for the same seed and number."""
+"""Endless batches of pictures of the 801 classes, drawn on the device that learns from them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 
-from models.handwriting.drawing import paper
-from models.handwriting.drawing.fonts import GLYPH, open_faces
-from models.handwriting.drawing.strokes import read_strokes, write
+from models.handwriting.drawing.bank import NONE, Bank
+from models.handwriting.drawing.forms import ink_page, paper, rule, scan
+from models.handwriting.drawing.hands import rand, randn, write
+from models.handwriting.drawing.ink import CANVAS, Places, draw_printed, draw_written, neighbours, place
 
-BY_STROKES = 0.65  # of the characters are written stroke by stroke, the others are a font's glyphs
-NONE = 0.04  # of the pictures show none of the characters
-# The first pictures are characters of one font on white paper; from then on they become what they are to be, little
-# by little. A network that begins with those learns nothing from 80,000 of them; one font is learned from 6,000.
-PRINTED, GROWING = 6_000, 60_000
-WHITE = 250.0
+NOTHING = 0.03  # of the pictures show none of the characters
+PEN = 1.3  # px, the radius of most pens in a picture 64 px high
+BLANK, SCRIBBLE, PIECE = 0.2, 0.15, 0.15  # of those; the others are other characters
 
 
 @dataclass(frozen=True)
-class Character:
-    """What one character can be drawn from: its strokes, and its glyphs with the weight of each one's font."""
+class Able:
+    """What a bank can draw in one way: forms, bool (forms,), and the classes whose first form is among them."""
 
-    strokes: np.ndarray | None
-    glyphs: np.ndarray  # uint8 (fonts, 96, 96)
-    chances: np.ndarray  # (fonts,), cumulated, up to 1
+    forms: Tensor
+    classes: Tensor
+    none: bool  # among the classes
 
-    def draw(self, rng: np.random.Generator, freedom: float = 1.0) -> np.ndarray:
-        """uint8 (96, 96): its ink."""
-        if self.strokes is not None and rng.random() < BY_STROKES * freedom:
-            return write(self.strokes, rng)
-        if rng.random() >= freedom:
-            return self.glyphs[0]
-        return paper.thicken(self.glyphs[np.searchsorted(self.chances, rng.random())], rng)
-
-
-def load_characters(folder: Path, characters: str) -> list[Character]:
-    """Everything that the fonts and the stroke data under ``folder`` have of the characters.
-
-    A font that was not fetched is left out. Raises ValueError where no font has one of the characters.
-    """
-    glyphs: dict[str, list[np.ndarray]] = {character: [] for character in characters}
-    weights: dict[str, list[float]] = {character: [] for character in characters}
-    for face in open_faces(folder):
-        for character in characters:
-            glyph = face.glyph(character)
-            if glyph is not None:
-                glyphs[character].append(glyph)
-                weights[character].append(face.font.weight)
-    lacking = "".join(character for character in characters if not glyphs[character])
-    if lacking:
-        raise ValueError(f"No font under {folder} has {lacking}.")
-    return [
-        Character(
-            read_strokes(folder, character),
-            np.stack(glyphs[character]),
-            np.cumsum(weights[character]) / np.sum(weights[character]),
-        )
-        for character in characters
-    ]
+    @classmethod
+    def of(cls, bank: Bank, forms: Tensor) -> "Able":
+        every = bank.classes.unique()
+        classes = every[forms[torch.searchsorted(bank.classes, every)]]
+        return cls(forms, classes, bool((classes == NONE).any()))
 
 
 class Pictures:
-    """Draws pictures of ``characters``, and of none of them from ``others``."""
+    """Draws from a bank: ``written`` of the characters stroke by stroke, the others from a font's glyphs."""
 
-    def __init__(self, characters: list[Character], others: list[Character]) -> None:
-        self.characters, self.others = characters, others
+    def __init__(self, bank: Bank, written: float = 0.6) -> None:
+        self.bank, self.written = bank, written
+        self.writable, self.printable = Able.of(bank, bank.counts > 0), Able.of(bank, bank.first.diff() > 0)
 
-    def draw(self, seed: int, number: int) -> tuple[np.ndarray, int]:
-        """uint8 (height, width, 3), RGB, and its class: an index of the characters, or their number for none."""
-        rng = np.random.default_rng((seed, number))
-        freedom = min(1.0, max(0.0, (number - PRINTED) / GROWING))
-        height = int(rng.integers(48, 97)) if rng.random() < 0.2 * freedom else paper.HEIGHT
-        narrow = rng.triangular(*paper.WIDTHS) / paper.HEIGHT
-        width = round(height * (1 + freedom * (narrow - 1)))
-        if rng.random() < NONE * freedom:
-            label, mask = len(self.characters), self.nothing(rng, width, height)
-        else:
-            label = int(rng.integers(len(self.characters)))
-            mask = paper.warp(self.characters[label].draw(rng, freedom), rng, width, height, freedom)
-            for _ in range(int(rng.binomial(2, 0.4 * freedom))):
-                paper.neighbour(mask, self.any_character(rng).draw(rng), rng)
-        page = WHITE + freedom * (paper.paper(rng, height, width) - WHITE)
-        if rng.random() < 0.7 * freedom:
-            paper.rule(page, rng)
-        return paper.photograph(paper.ink_page(page, mask, rng, freedom), rng, freedom), label
+    @torch.no_grad()
+    def draw(self, count: int, size: int, freedom: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Float32 (count, size, size, 3), RGB, 0 to 255, and their classes, int64 (count,).
 
-    def any_character(self, rng: np.random.Generator) -> Character:
-        return self.characters[rng.integers(len(self.characters))]
+        ``freedom`` is from 0, for characters as they are printed, large, and on white paper, to 1.
+        """
+        pixels, _, labels = self.draw_pages(count, freedom)
+        if size != CANVAS:
+            pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True).round()
+        return pixels.permute(0, 2, 3, 1), labels
 
-    def nothing(self, rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-        """Ink that is none of the characters: another one, a blank, a scribble, a line of small ones, a part of one."""
-        kind = rng.random()
-        if kind < 0.5:
-            return paper.warp(self.others[rng.integers(len(self.others))].draw(rng), rng, width, height)
-        mask = np.zeros((height, width), np.uint8)
-        if kind < 0.6:
-            paper.neighbour(mask, self.any_character(rng).draw(rng), rng)
-        elif kind < 0.7:
-            scribble = rng.normal(0, 0.6, (int(rng.integers(1, 8)), 10, 2)).cumsum(1) * 0.3
-            mask = paper.warp(write(scribble, rng), rng, width, height)
-        elif kind < 0.85:
-            line = np.hstack([self.any_character(rng).draw(rng) for _ in range(4)])
-            small = paper.warp(line[:, int(rng.integers(40)) :][:, : 3 * GLYPH][:, ::3], rng, width, height // 3)
-            top = int(rng.integers(0, height - len(small)))
-            mask[top : top + len(small)] = small
-        else:
-            whole = paper.warp(self.any_character(rng).draw(rng), rng, width, height)
-            half = int(width * rng.uniform(0.35, 0.55))
-            mask[:, : width - half] = whole[:, half:]
-        return mask
+    @torch.no_grad()
+    def draw_pages(self, count: int, freedom: float = 1.0) -> tuple[Tensor, Places, Tensor]:
+        """Squares (count, 3, 64, 64) as serving pads them, where the pictures lie in them, and their classes."""
+        split = round(count * self.written)
+        written = self.choose_forms(split, self.writable, freedom)
+        printed = self.choose_forms(count - split, self.printable, freedom)
+        return self.draw_forms(written, printed, freedom)
+
+    def draw_forms(self, written: Tensor, printed: Tensor, freedom: float) -> tuple[Tensor, Places, Tensor]:
+        """Pictures of those forms, int64 (N,) each, in any order."""
+        count = len(written) + len(printed)
+        places = place(count, str(written.device), freedom)
+        first, rest = slice(0, len(written)), slice(len(written), count)
+        pieces = []
+        if len(written):
+            hands = write(self.bank.strokes[written], self.bank.counts[written], freedom)
+            pieces.append(draw_written(hands, part(places, first), pens(written, freedom)))
+        if len(printed):
+            glyphs = self.bank.glyphs[self.bank.choose_glyphs(printed)]
+            pieces.append(draw_printed(glyphs, part(places, rest), freedom))
+        # Mixed, so that the characters beside one another come from both.
+        order = torch.randperm(count, device=written.device)
+        labels, places = self.bank.classes[torch.cat([written, printed])][order], part(places, order)
+        ink = spoil(torch.cat(pieces)[order], labels == NONE)
+        ink = neighbours(ink, places, freedom)
+        page = scan(ink_page(rule(paper(ink, freedom), places, freedom), ink, freedom), freedom)
+        return pad(page, places), places, labels
+
+    def choose_forms(self, count: int, able: "Able", freedom: float) -> Tensor:
+        """Forms to draw, int64 (count,), of those that the bank is able to."""
+        labels = able.classes[torch.randint(max(1, len(able.classes)), (count,), device=able.classes.device)]
+        if able.none:
+            nothing = torch.rand(count, device=labels.device) < NOTHING * freedom
+            labels = torch.where(nothing, NONE, labels)
+        forms = self.bank.choose_forms(labels)
+        # Another form of the class that can't be drawn is drawn as its first.
+        return torch.where(able.forms[forms], forms, torch.searchsorted(self.bank.classes, labels))
+
+
+def pens(like: Tensor, freedom: float) -> Tensor:
+    """Radii of as many pens, in px of a picture's height of 64: (N,)."""
+    return (PEN * torch.exp(freedom * 0.38 * randn(like))).clamp(0.7, 3.8)
+
+
+def spoil(ink: Tensor, none: Tensor) -> Tensor:
+    """Some of the pictures of none of the characters are blank, a scribble, or a piece of a character."""
+    kind = rand(ink, 1, 1)
+    other = ink.roll(1, 0)
+    x = torch.arange(CANVAS, device=ink.device)
+    cut = rand(ink, 1, 1, low=0.25, high=0.45) * CANVAS
+    piece = other * (x < cut)
+    scribble = torch.maximum(other, ink.flip(1)) * (ink.flip(2) + 0.2)
+    spoiled = torch.where(kind < BLANK + SCRIBBLE + PIECE, piece, ink)
+    spoiled = torch.where(kind < BLANK + SCRIBBLE, scribble, spoiled)
+    spoiled = torch.where(kind < BLANK, torch.zeros_like(ink), spoiled)
+    return torch.where(none[:, None, None], spoiled, ink)
+
+
+def part(places: Places, chosen: slice | Tensor) -> Places:
+    """Some of the places."""
+    return Places(**{name: value[chosen] for name, value in vars(places).items()})
+
+
+def pad(page: Tensor, places: Places) -> Tensor:
+    """Black right of the picture, or below it, as serving pads it to a square."""
+    axis = (torch.arange(CANVAS, device=page.device) + 0.5) / CANVAS * places.side[:, None]
+    inside = (axis < places.width[:, None])[:, None] & (axis < 1)[:, :, None]
+    return page * inside[:, None]
+
+
+def cut_out(page: Tensor, places: Places, number: int) -> Image.Image:
+    """The picture of that number, of a page (3, 64, 64), without the black that pads it."""
+    scale = CANVAS / float(places.side[number])
+    width, height = round(float(places.width[number]) * scale), round(scale)
+    return Image.fromarray(page[:, :height, :width].permute(1, 2, 0).to(torch.uint8).numpy())
