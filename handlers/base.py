@@ -4,14 +4,16 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, ClassVar, Dict, List, Sequence, Tuple, Type
+from threading import Barrier
+from typing import Any, Callable, ClassVar, Dict, List, Optional, Sequence, Tuple, Type
 
 from .deadlines import NO_DEADLINE, NO_TIME, Deadline
-from .errors import DeadlineExceeded, ModelError, RequestError
+from .errors import DeadlineExceeded, ModelError, OutOfMemory, RequestError
 from .failures import Failures, attempt
+from .memory import MemoryLimit, make_limit
 from .payloads import Payload, read_payload
 from .replies import set_replies
-from .runtime import Model, load_model
+from .runtime import Model, load_model, return_freed_memory
 from .settings import Settings, read_settings
 from .threads import limit_library_threads, thread_share
 
@@ -24,6 +26,7 @@ class Handler:
     parts = 1
     timeout_s = float("inf")  # the server's for a batch
     deadline = NO_DEADLINE  # of the batch that is being answered
+    memory_limit: Optional[MemoryLimit] = None
     seconds_per_input = 0.0  # that the last call of the model took
     answer_schema: ClassVar[
         Dict[str, Any]
@@ -47,6 +50,9 @@ class Handler:
         self.start(model_dir, settings, threads, load_file)
         for size in (1, settings.batch_size):
             self.call_model([self.example()] * size)
+        start_threads(self.pool, threads)
+        start_threads(self.ahead, 1)
+        self.memory_limit = make_limit(settings, device)
 
     def start(self, model_dir: str, settings: Settings, threads: int, load_file: Callable[[str], Model]) -> None:
         """Makes ready to handle, without a warm-up; ``load_file`` gives the model in a file of the archive."""
@@ -92,7 +98,11 @@ class Handler:
         self.counts = {}
         self.failures = Failures()
         self.deadline = Deadline(self.timeout_s)
+        if self.memory_limit is not None:
+            self.memory_limit.hold(data)
         answers = attempt(lambda: self.answer_batch(data, context, clock), self.failures)
+        if self.memory_limit is not None:
+            self.memory_limit.release(self.failures.ran_out_of_memory, data)
         self.deadline = NO_DEADLINE
         if isinstance(answers, RequestError):  # of the loop itself; a server would answer it with 503 or 507
             answers = [encode_error(answers)] * len(data)
@@ -138,8 +148,16 @@ class Handler:
         def preprocess_row(index: int) -> Any:
             return attempt(lambda: self.preprocess(self.read(data[index], context, index)), self.failures)
 
-        apply = self.pool.map if self.threads > 1 and len(part) > 1 else map
-        return list(apply(preprocess_row, part))
+        if self.threads == 1 or len(part) == 1:
+            return [preprocess_row(index) for index in part]
+        found = list(self.pool.map(preprocess_row, part))
+        if any(isinstance(each, OutOfMemory) for each in found):
+            # Side by side, one input can take the memory that another needs; alone, it costs nobody else anything.
+            return_freed_memory()
+            return [
+                preprocess_row(index) if isinstance(each, RequestError) else each for index, each in zip(part, found)
+            ]
+        return found
 
     def read(self, row: Any, context: Any, index: int) -> Payload:
         """The payload of the request of that index. Raises RequestError, also where the batch has no time left."""
@@ -174,8 +192,10 @@ class Handler:
         if not isinstance(outputs, RequestError):
             good: List[Any] = outputs
             return good
-        if len(inputs) == 1 or isinstance(outputs, DeadlineExceeded) or (not is_half and self.fails_on_example()):
+        if len(inputs) == 1 or isinstance(outputs, DeadlineExceeded):
             return [outputs] * len(inputs)
+        if not is_half and self.fails_on_example():
+            return [ModelError("The model fails on every input.")] * len(inputs)
         middle = len(inputs) // 2
         return self.infer_halves(inputs[:middle], True) + self.infer_halves(inputs[middle:], True)
 
@@ -194,7 +214,7 @@ class Handler:
         example = attempt(self.example)
         if isinstance(example, RequestError):
             return False
-        return isinstance(attempt(lambda: self.call_model([example])), ModelError)
+        return isinstance(attempt(lambda: self.call_model([example])), (ModelError, OutOfMemory))
 
     def answer(self, request: Any, output: Any) -> Tuple[int, bytes]:
         """The status and the body (bytes of strict JSON) for one request."""
@@ -232,6 +252,13 @@ def cut_evenly(count: int, parts: int) -> List[range]:
     parts = max(1, min(parts, count))
     ends = [count * number // parts for number in range(parts + 1)]
     return [range(first, last) for first, last in zip(ends, ends[1:])]  # noqa: RUF007 (Python 3.6)
+
+
+def start_threads(pool: ThreadPoolExecutor, count: int) -> None:
+    """Starts all threads of a pool, which would start them when they are first needed, and memory may be short."""
+    barrier = Barrier(count)
+    for started in [pool.submit(barrier.wait) for _ in range(count)]:
+        started.result()
 
 
 def report_counts(context: Any, counts: Dict[str, int]) -> None:

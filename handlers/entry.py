@@ -3,10 +3,12 @@
 A function and not a class, because both TorchServe and MMS take one, and MMS reports its failures.
 """
 
+import faulthandler
 import logging
 from typing import Any, List, Optional
 
 from handlers.base import Handler
+from handlers.replies import is_mms
 from handlers.settings import read_settings
 from handlers.tasks import load_task
 
@@ -22,7 +24,16 @@ class Entry:
             handler = load_task(settings["task"])()
             handler.initialize(context)
             self.handler = handler
-        return None if data is None else self.handler.handle(data, context)
+        if data is None:
+            return None
+        if not is_mms(context):
+            return self.handler.handle(data, context)
+        # MMS counts response_timeout in minutes, and leaves the worker that hangs alone: so it ends itself.
+        faulthandler.dump_traceback_later(self.handler.timeout_s, exit=True)
+        try:
+            return self.handler.handle(data, context)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def keep_quiet() -> None:

@@ -59,6 +59,12 @@ class TextTooLong(RequestError):
     status = 413
 
 
+class OutOfMemory(RequestError):
+    """More memory than a worker may use for its requests."""
+
+    status = 413
+
+
 class UnsupportedType(RequestError):
     """A content type, an encoding or a picture format that the model does not take."""
 

@@ -6,7 +6,8 @@ import traceback
 from collections import Counter
 from typing import Any, Callable, List, Optional
 
-from .errors import DeadlineExceeded, ModelError, RequestError
+from .errors import DeadlineExceeded, ModelError, OutOfMemory, RequestError
+from .memory import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +21,12 @@ class Failures:
 
     def __init__(self) -> None:
         self.found: List[str] = []
+        self.ran_out_of_memory = False
 
     def add(self, error: BaseException) -> None:
         frames = list(traceback.walk_tb(error.__traceback__))[-MOST_FRAMES:]
         places = ["%s:%d" % (os.path.basename(frame.f_code.co_filename), line or 0) for frame, line in frames]
+        self.ran_out_of_memory |= is_out_of_memory(error)
         self.found.append("%s at %s" % (type(error).__name__, " > ".join(places)))
 
     def log(self, statuses: List[int]) -> None:
@@ -36,7 +39,7 @@ class Failures:
 
 
 def attempt(step: Callable[[], Any], failures: Optional[Failures] = None) -> Any:
-    """What the step gives, or the RequestError that it ends with; any other exception becomes a ModelError.
+    """What the step gives, or the RequestError that it ends with, which is a ModelError or OutOfMemory for any other.
 
     An error is kept until its batch is answered, so it lets go of everything that the step worked on.
     """
@@ -51,6 +54,8 @@ def attempt(step: Callable[[], Any], failures: Optional[Failures] = None) -> Any
         if failures is not None:
             failures.add(error)
         forget_frames(error)
+        if is_out_of_memory(error):
+            return OutOfMemory("The input takes more memory than the model may use for it.")
         return ModelError("The model failed on this input.")
 
 

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Dict, List, Mapping, Sequence
 import numpy as np
 
 from .base import Handler
-from .image_headers import FORMATS, check_formats
+from .image_formats import FORMATS, check_formats
+from .image_headers import MAX_PIXELS
 from .images import decoded_image, require_decoders, resize_and_crop
 from .payloads import Payload
 from .probabilities import flatten_classes, read_probabilities
@@ -19,7 +20,7 @@ class ImageSettings(Settings):
     resize: int = 256  # pixels of the short side before the crop
     size: int = 224  # pixels of the crop's side: what the model takes
     top: int = 5  # how many labels an answer holds
-    max_pixels: int = 25000000  # of a picture before it is decoded
+    max_pixels: int = MAX_PIXELS  # of a picture before it is decoded
     formats: List[str] = FORMATS  # that are taken; AVIF may be added
 
     def __init__(self, values: Mapping[str, Any]) -> None:

@@ -6,7 +6,8 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Sequence
 import numpy as np
 
 from .base import Handler
-from .image_headers import FORMATS, check_formats
+from .image_formats import FORMATS, check_formats
+from .image_headers import MAX_PIXELS
 from .images import decoded_image, pad_and_resize, require_decoders
 from .payloads import Payload
 from .probabilities import flatten_classes, read_probabilities
@@ -27,7 +28,7 @@ class EnsembleSettings(Settings):
     labels: List[str]  # class names, by the index of every member's output
     outputs: List[str] = ALL_LOGITS  # or "probabilities", by member; `marina archive` finds it in the graphs
     top: int = 5  # how many labels an answer holds
-    max_pixels: int = 25000000  # of a picture before it is decoded
+    max_pixels: int = MAX_PIXELS  # of a picture before it is decoded
     max_aspect: int = 20  # of a picture: its long side in short sides
     formats: List[str] = FORMATS  # that are taken; AVIF may be added
 

@@ -7,69 +7,14 @@ within bounds, and the decoder is handed a file that holds the pixels alone.
 import struct
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from . import jpeg_headers, orientation, tiff_headers
+from . import avif_headers, jpeg_headers, orientation, tiff_headers
 from .errors import EmptyBody, ImageTooLarge, UndecodableImage, UnsupportedType, UnusableInput
-from .settings import SettingsError
+from .image_formats import FORMATS, image_format, other_format
 
-# The formats that are taken, by their first bytes; nothing else reaches Pillow.
-FORMATS = ["BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"]
-SIGNATURES = (
-    ("JPEG", b"\xff\xd8\xff"),
-    ("PNG", b"\x89PNG\r\n\x1a\n"),
-    ("GIF", b"GIF87a"),
-    ("GIF", b"GIF89a"),
-    ("BMP", b"BM"),
-    ("TIFF", b"II*\0"),
-    ("TIFF", b"MM\0*"),
-    ("TIFF", b"II+\0"),  # BigTIFF
-    ("TIFF", b"MM\0+"),
-    ("TIFF", b"II\0*"),  # wrong, but written by some and read by many
-    ("TIFF", b"MM*\0"),
-)
-OPTIONAL_FORMATS = ["AVIF"]  # taken where the settings name them and Pillow decodes them
-# Those that are never taken, so that the answer can name them.
-OTHER_SIGNATURES = (
-    ("JPEG 2000", b"\0\0\0\x0cjP  \r\n\x87\n"),
-    ("JPEG 2000", b"\xff\x4f\xff\x51"),
-    ("JPEG XL", b"\0\0\0\x0cJXL \r\n\x87\n"),
-    ("JPEG XL", b"\xff\x0a"),
-    ("JPEG XR", b"II\xbc"),
-    ("Photoshop", b"8BPS"),
-    ("ICNS", b"icns"),
-    ("DDS", b"DDS "),
-    ("OpenEXR", b"v/1\x01"),
-    ("Radiance HDR", b"#?RADIANCE"),
-    ("Radiance HDR", b"#?RGBE"),
-    ("QOI", b"qoif"),
-    ("BPG", b"BPG\xfb"),
-    ("FLIF", b"FLIF"),
-    ("XCF", b"gimp xcf"),
-    ("SGI", b"\x01\xda"),
-    ("FITS", b"SIMPLE  ="),
-    ("MNG", b"\x8aMNG\r\n\x1a\n"),
-    ("JNG", b"\x8bJNG\r\n\x1a\n"),
-    ("DjVu", b"AT&TFORM"),
-    ("WMF", b"\xd7\xcd\xc6\x9a"),
-    ("PostScript", b"%!PS"),
-    ("SVG", b"<svg"),
-    ("PCX", b"\n\5\1"),
-    ("camera raw", b"FUJIFILMCCD-RAW"),
-    ("camera raw", b"IIRO"),
-    ("camera raw", b"IIU\0"),
-    *[("PNM", b"P%d%c" % (number, space)) for number in range(1, 8) for space in b" \t\r\n"],
-)
-# ISO 14496-12: the brand of a file that begins with a box "ftyp".
-BRANDS = {
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
-    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
-    b"crx ": "camera raw",
-}
-# An icon or cursor begins with four bytes that other files begin with too, and its number of pictures, at least 1.
-ICONS = {b"\0\0\1\0": "ICO", b"\0\0\2\0": "CUR"}
 GZIP_SIGNATURE = b"\x1f\x8b"
-
-# What one of ``max_pixels`` may cost while it is decoded, in bytes of memory: 250 MB for 25 million. A kind of picture
-# that costs more per pixel may have fewer of them.
+MAX_PIXELS = 25000000  # where the settings say nothing else
+# Of memory, for each of ``max_pixels`` (250 MB for 25 million, and for fewer), while a picture is decoded. A kind that
+# costs more per pixel may have fewer of them.
 BYTES_PER_PIXEL = 10
 RGB_BYTES = 4  # Pillow keeps RGB as RGBX
 # Strips and tiles together may be larger than the picture, which ends within the last ones.
@@ -109,28 +54,6 @@ class Header:
         return self.width * self.height
 
 
-def check_formats(formats: Sequence[str]) -> None:
-    """Refuses a list of formats (handler.formats) that is empty or names one that is never taken."""
-    if not formats or not set(formats) <= set(FORMATS + OPTIONAL_FORMATS):
-        raise SettingsError("handler.formats must name some of: %s" % ", ".join(FORMATS + OPTIONAL_FORMATS))
-
-
-def image_format(data: bytes) -> Optional[str]:
-    """The name of the format that the bytes begin like (one of ``FORMATS``), or None."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    return next((name for name, signature in SIGNATURES if data.startswith(signature)), None)
-
-
-def other_format(data: bytes) -> Optional[str]:
-    """The name of a known format that is none of ``FORMATS``, or None."""
-    if data[4:8] == b"ftyp":
-        return BRANDS.get(data[8:12])
-    if data[:4] in ICONS and data[4:5] != b"\0" and data[5:6] == b"\0":
-        return ICONS[data[:4]]
-    return next((name for name, signature in OTHER_SIGNATURES if data.startswith(signature)), None)
-
-
 def read_header(
     data: bytes, max_pixels: int, max_aspect: Optional[int] = None, formats: Sequence[str] = FORMATS
 ) -> Header:
@@ -161,7 +84,7 @@ def check_size(header: Header, max_pixels: int) -> None:
     size = (header.width, header.height)
     if header.pixels > max_pixels:
         raise ImageTooLarge("The picture has %d x %d pixels; at most %d are allowed." % (*size, max_pixels))
-    allowed = int(max_pixels * min(1, BYTES_PER_PIXEL / header.bytes_per_pixel))
+    allowed = int(memory_limit(max_pixels) / header.bytes_per_pixel)
     if header.pixels > allowed:
         raise ImageTooLarge(
             "The picture has %d x %d pixels; at most %d are allowed in a picture of its kind (%s)."
@@ -169,6 +92,11 @@ def check_size(header: Header, max_pixels: int) -> None:
         )
     if max(size) > MAX_SIDE:
         raise ImageTooLarge("The picture has %d x %d pixels; a side may have at most %d." % (*size, MAX_SIDE))
+
+
+def memory_limit(max_pixels: int) -> int:
+    """The bytes that decoding one picture may take."""
+    return BYTES_PER_PIXEL * max(max_pixels, MAX_PIXELS)
 
 
 def check_aspect(header: Header, max_aspect: Optional[int]) -> None:
@@ -349,7 +277,7 @@ def read_tiff(data: bytes, max_pixels: int) -> Header:
     if found.is_lab:  # which takes 60 ns a pixel to convert
         header.bytes_per_pixel = max(header.bytes_per_pixel, 14)
     if header.pixels <= max_pixels:
-        if found.padded_pixels > MAX_PADDING * max_pixels or found.block_bytes > BYTES_PER_PIXEL * max_pixels:
+        if found.padded_pixels > MAX_PADDING * max_pixels or found.block_bytes > memory_limit(max_pixels):
             raise ImageTooLarge(
                 "The picture's strips or tiles have %d pixels; at most %d are allowed."
                 % (found.padded_pixels, MAX_PADDING * max_pixels)
@@ -358,7 +286,15 @@ def read_tiff(data: bytes, max_pixels: int) -> Header:
     return header
 
 
+def read_avif(data: bytes, max_pixels: int) -> Header:
+    """Its decoder keeps planes of up to 16 bits and two pictures, and takes 110 ns a pixel."""
+    header = Header("AVIF", *avif_headers.read_avif(data, max_pixels), data)
+    header.bytes_per_pixel = 25
+    return header
+
+
 READERS: Dict[str, Callable[[bytes, int], Header]] = {
+    "AVIF": read_avif,
     "BMP": read_bmp,
     "GIF": read_gif,
     "JPEG": read_jpeg,

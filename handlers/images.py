@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib
 import io
 import logging
 import math
@@ -14,8 +15,10 @@ import PIL
 from PIL import Image, features
 
 from .errors import ImageTooLarge, RequestError, UndecodableImage, UnsupportedType
-from .image_headers import FORMATS, Header, read_header
-from .image_headers import image_format as image_format  # for who looks at files alone
+from .image_formats import FORMATS
+from .image_formats import image_format as image_format  # for who looks at files alone
+from .image_headers import Header, read_header
+from .orientation import ORIENTATION_TAG
 from .runtime import return_freed_memory
 from .settings import SettingsError
 from .tiff_headers import SampleRange
@@ -51,6 +54,8 @@ UPRIGHT = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
+# What Pillow may have been built without, as it names it; a TIFF that is not compressed does without, but few are.
+DECODERS = {"WEBP": "webp", "TIFF": "libtiff"}
 # Pillow's names of the parsers that a format may need (since 8.0 only these are tried).
 HAS_FORMATS = int(PIL.__version__.split(".")[0]) >= 8
 
@@ -75,9 +80,15 @@ silence_decoders()
 def require_decoders(formats: Sequence[str]) -> None:
     """Raises SettingsError if this Pillow can't decode one of the formats."""
     Image.init()
-    missing = [name for name in formats if name not in Image.OPEN or (name == "AVIF" and not features.check("avif"))]
+    missing = [name for name in formats if name not in Image.OPEN or (name == "AVIF" and not has_avif())]
     if missing:
         raise SettingsError("this Pillow can't decode %s (handler.formats)" % ", ".join(missing))
+    if "AVIF" in formats:  # else each picture takes a thread a core
+        importlib.import_module("PIL.AvifImagePlugin").DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
+
+
+def has_avif() -> bool:
+    return "avif" in features.modules and features.check_module("avif")
 
 
 def decode_image(
@@ -128,8 +139,11 @@ def decode_pixels(header: Header, short_side: Optional[int]) -> "Image.Image":
         image = open_image(header)
         if header.format == "JPEG" and short_side is not None:
             reduce_jpeg(image, LEAST_REDUCTION * short_side)
+        orientation = header.orientation
+        if header.format == "AVIF":  # which has boxes of its own for it; Pillow reads them
+            orientation = image.getexif().get(ORIENTATION_TAG, 0)
         image = to_rgb(image, header)
-        operation = UPRIGHT.get(header.orientation)
+        operation = UPRIGHT.get(orientation)
         return image if operation is None else image.transpose(operation)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageTooLarge("The picture has more pixels than are allowed.")
@@ -141,6 +155,9 @@ def decode_pixels(header: Header, short_side: Optional[int]) -> "Image.Image":
 
 def open_image(header: Header) -> "Image.Image":
     """Pillow's view of the file, nothing decoded yet. Raises UnsupportedType if it can't read such samples."""
+    needed = DECODERS.get(header.format)
+    if needed and not features.check(needed):
+        raise UnsupportedType("%s is not taken: it can't be decoded here." % header.format)
     options: Dict[str, Any] = {"formats": (header.format,)} if HAS_FORMATS else {}
     try:
         image = Image.open(io.BytesIO(header.data), **options)

@@ -6,8 +6,13 @@ import typing
 from typing import Any, Dict, List, Mapping, Type
 
 SETTINGS_FILE = "settings.json"
-MAY_BE_ZERO = ("threads",)
-CHOICES = {"precision": ("float32", "bf16", "float16"), "output": ("logits", "probabilities")}
+MAY_BE_ZERO = ("threads", "memory_mb")
+CHOICES = {
+    "precision": ("float32", "bf16", "float16"),
+    "output": ("logits", "probabilities"),
+}
+# Lists of names by which an answer tells its parts: of two that are alike, one would be lost.
+WITHOUT_DUPLICATES = ("labels",)
 
 
 class SettingsError(ValueError):
@@ -26,6 +31,9 @@ class Settings:
     threads: int = 0  # of one worker; 0 is its share of the cores
     parts: int = 1  # of a batch: one is decoded while the one before is computed, which pays where a GPU does that
     max_bytes: int = 10000000  # of one input, as decoded from the request
+    # That a worker's requests may take together beyond what it uses when it is warm; 0 is no limit. At least as much as
+    # the largest input takes that max_pixels and max_chars allow. On a GPU there is no limit.
+    memory_mb: int = 700
     workers: int = 1  # from minWorkers: among how many the cores are divided
     batch_size: int = 1  # from batchSize: the largest batch that the warm-up runs
     timeout_s: int = 60  # from responseTimeout: the server ends a worker that takes longer for a batch
@@ -40,6 +48,7 @@ class Settings:
                 raise SettingsError("handler.%s must be of type %s" % (name, kind.__name__.lower()))
             if kind is list:
                 check_items(name, value, types[name].__args__[0])
+                check_duplicates(name, value)
             least = 0 if name in MAY_BE_ZERO else 1
             if kind is int and value < least:
                 raise SettingsError("handler.%s must be at least %d" % (name, least))
@@ -61,6 +70,13 @@ def check_items(name: str, items: List[Any], kind: Type[Any]) -> None:
         raise SettingsError("handler.%s must hold text; put quotes around yes, no and numbers" % name)
     if kind is int and not all(type(item) is int and item >= 1 for item in items):
         raise SettingsError("handler.%s must hold whole numbers of at least 1" % name)
+
+
+def check_duplicates(name: str, items: List[Any]) -> None:
+    """Refuses a list that names something twice which an answer holds by its name."""
+    twice = sorted({item for item in items if items.count(item) > 1}) if len(set(items)) < len(items) else []
+    if name in WITHOUT_DUPLICATES and twice:
+        raise SettingsError("handler.%s has more than once: %s" % (name, ", ".join(twice)))
 
 
 def read_settings(model_dir: str) -> Dict[str, Any]:

@@ -1,13 +1,15 @@
 """The command line: each command says what it does in its help and what went wrong in one sentence."""
 
+import json
+import math
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import psutil
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -23,7 +25,15 @@ console = Console(highlight=False, soft_wrap=True)
 
 Store = Annotated[Path, typer.Option("--store", show_default="model_store/", help="Folder of the archives.")]
 ServerName = Literal["torchserve", "mms"]
-Port = Annotated[int, typer.Option("--port", help="Port of the front door; 0 takes any free one.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the front door; 0 takes any free one.")]
+
+
+def finite(value: Any) -> Any:
+    """An option's number, or numbers. Raises BadParameter for infinity and for what is no number (nan)."""
+    numbers = value if isinstance(value, list | tuple) else [value]
+    if not all(number is None or math.isfinite(number) for number in numbers):
+        raise typer.BadParameter("must be a finite number")
+    return value
 
 
 @app.command()
@@ -78,7 +88,9 @@ def variants(
         Path | None,
         typer.Option(help="Folder of inputs for int8's ranges; else the data's train part, or the samples."),
     ] = None,
-    percentile: Annotated[float, typer.Option(help="Of the values that lie within a range of int8's.")] = 99.9,
+    percentile: Annotated[
+        float, typer.Option(min=50, max=100, callback=finite, help="Of the values that lie within a range of int8's.")
+    ] = 99.9,
     write: Annotated[bool, typer.Option(help="Keep ranges and figures in the folder, and serve the fastest.")] = False,
 ) -> None:
     """Build every variant of a model, judge each beside float32, and time it.
@@ -113,8 +125,8 @@ def variants(
 def adapt(
     source: Annotated[Path, typer.Argument(help="An ONNX network on float32 (batch, 3, height, width).")],
     target: Annotated[Path, typer.Argument(help="Where to write it, such as models/mine/graph.onnx.")],
-    mean: Annotated[tuple[float, float, float], typer.Option(help="Of RGB in 0..1.")] = IMAGENET_MEAN,
-    std: Annotated[tuple[float, float, float], typer.Option(help="Of RGB in 0..1.")] = IMAGENET_STD,
+    mean: Annotated[tuple[float, float, float], typer.Option(callback=finite, help="Of RGB in 0..1.")] = IMAGENET_MEAN,
+    std: Annotated[tuple[float, float, float], typer.Option(callback=finite, help="Of RGB in 0..1.")] = IMAGENET_STD,
 ) -> None:
     """Put pixels in front of a network: uint8 (batch, height, width, 3), any batch, normalised in the graph."""
     from marina.graphs import adapt_file
@@ -188,8 +200,12 @@ def serve(
     server_python: Annotated[
         str, typer.Option(show_default="this one", help="Python of the environment that the model server runs in.")
     ] = sys.executable,
-    replicas: Annotated[int, typer.Option(min=1, help="Servers behind one nginx, each with its share of cores.")] = 1,
-    workers: Annotated[int | None, typer.Option(min=1, help="Workers of each model, instead of its own.")] = None,
+    replicas: Annotated[
+        int, typer.Option(min=1, max=64, help="Servers behind one nginx, each with its share of cores.")
+    ] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Workers of each model, instead of its own.")
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address of the front door; 0.0.0.0 opens it to the network.")
     ] = "127.0.0.1",
@@ -246,11 +262,15 @@ def serve(
 @app.command()
 def tune(
     model: Annotated[str, typer.Argument(help="A model's folder under models/.")],
-    p99_ms: Annotated[float | None, typer.Option("--p99-ms", min=0.001, help="The p99 that must be kept, ms.")] = None,
-    rps: Annotated[
-        float | None, typer.Option(min=0.001, help="Find what carries so many requests/s for least.")
+    p99_ms: Annotated[
+        float | None, typer.Option("--p99-ms", min=0.001, callback=finite, help="The p99 that must be kept, ms.")
     ] = None,
-    price: Annotated[float | None, typer.Option(min=0, help="Of one machine, an hour: adds the cost.")] = None,
+    rps: Annotated[
+        float | None, typer.Option(min=0.001, callback=finite, help="Find what carries so many requests/s for least.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0, callback=finite, help="Of one machine, an hour: adds the cost.")
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the winner into model-config.yaml.")] = False,
     out: Annotated[Path | None, typer.Option(show_default="tuning/MODEL/", help="For rows, report and plots.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Use the rows that are in the folder already.")] = False,
@@ -258,7 +278,7 @@ def tune(
         list[Path] | None,
         typer.Option("--input", "--data", show_default="its samples", help="A file to post, or a folder of them."),
     ] = None,
-    budget_minutes: Annotated[float, typer.Option(min=0.1, help="How long to measure, at most.")] = 5,
+    budget_minutes: Annotated[float, typer.Option(min=0.1, callback=finite, help="How long to measure, at most.")] = 5,
     clients: Annotated[int, typer.Option(min=1, max=400, help="Who ask at once, for the most throughput.")] = 50,
     exhaustive: Annotated[bool, typer.Option("--exhaustive", help="Then measure a whole grid, to compare.")] = False,
     models: Annotated[Path, typer.Option(help="Folder of the models' folders.")] = MODELS,
@@ -280,30 +300,33 @@ def tune(
 
 
 @app.command()
-def status(port: Port = 8000) -> None:
-    """Show what a running server serves, with its workers as they are now."""
-    from marina.management import connect, worker_count, worker_pids
-    from marina.run_folder import read_states
+def status(
+    port: Port = 8000,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show what a running server serves, with its workers as they are now, and its run folder."""
+    from marina.status import read_status
 
-    states = read_states(port)
+    servers = read_status(port)
+    if as_json:
+        sys.stdout.write(json.dumps({"servers": [asdict(server) for server in servers]}, indent=2) + "\n")
+        return
     table = Table("model", "version", "port", "workers ready", "batch", "delay, ms", "memory, MB")
-    for folder, state in states:
-        management = connect(folder, state)
-        for name, version in state.models.items():
-            applied = management.describe(name)
-            workers = worker_count(applied)
-            memory_mb = sum(resident_bytes(pid) for pid in worker_pids(applied, state.process)) / 1e6
+    for server in servers:
+        for model in server.models:
             table.add_row(
-                name,
-                version,
-                str(state.ports.door),
-                f"{workers.ready} of {workers.wanted}",
-                str(applied["batchSize"]),
-                str(applied["maxBatchDelay"]),
-                f"{memory_mb:.0f}",
+                model.name,
+                model.version,
+                str(server.port),
+                f"{model.workers_ready} of {model.workers_wanted}",
+                str(model.batch_size),
+                str(model.max_batch_delay_ms),
+                f"{model.memory_mb:.0f}",
             )
-    console.print(f"{states[0][1].server}, {len(states)} of it" if len(states) > 1 else states[0][1].server)
+    console.print(f"{servers[0].server}, {len(servers)} of it" if len(servers) > 1 else servers[0].server)
     console.print(table)
+    for server in servers:
+        console.print(f"Its files: {server.folder}", markup=False)
 
 
 @app.command()
@@ -311,7 +334,7 @@ def scale(
     model: Annotated[str, typer.Argument(help="A served model.")],
     workers: Annotated[int, typer.Argument(min=1, help="How many workers it is to have; with replicas, in each.")],
     port: Port = 8000,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the workers.")] = 120,
+    timeout: Annotated[float, typer.Option(min=0.001, callback=finite, help="Seconds to wait for the workers.")] = 120,
 ) -> None:
     """Give a model of a running server another number of workers, and wait until they are READY."""
     from marina.management import connect
@@ -336,7 +359,7 @@ def scale(
 @app.command()
 def restart(
     port: Port = 8000,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for all of them.")] = 600,
+    timeout: Annotated[float, typer.Option(min=0.001, callback=finite, help="Seconds to wait for all of them.")] = 600,
 ) -> None:
     """Restart the replicas of a running server one after another, while the others answer; with what the store holds.
 
@@ -346,14 +369,6 @@ def restart(
 
     restart_replicas(port, timeout)
     console.print("Every replica was restarted.")
-
-
-def resident_bytes(pid: int) -> int:
-    """The resident memory of a worker; 0 for one that has just ended."""
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except (psutil.Error, ValueError):
-        return 0
 
 
 def run(command: Callable[[], Any] = app) -> None:

@@ -14,7 +14,7 @@ from marina.errors import MarinaError
 from marina.model_server import ModelServer, max_request_bytes, most_large_bodies
 from marina.nginx import Access, Nginx, bracket
 from marina.places import FRONTEND
-from marina.run_folder import Ports, private_folder
+from marina.run_folder import Ports, make_folder
 
 READY = "ready.json"
 CONTROL_FOLDER = "control"
@@ -39,7 +39,8 @@ class Door(Nginx):
         deadlines = {archive.name: int(archive.server["responseTimeout"]) for archive in archives}
         super().__init__(run, max(deadlines.values()), access, upload_timeout_s)
         predictions = list_predictions(archives, server.takes_versions)
-        self.control = private_folder(run / CONTROL_FOLDER) / "nginx.sock"
+        make_folder(run / CONTROL_FOLDER, 0o700)
+        self.control = run / CONTROL_FOLDER / "nginx.sock"
         self.tokens: dict[str, str] = {}  # what nginx is to know, by its key in lua/control.lua
         self.values: dict[str, Any] = {
             "host": bracket(host),

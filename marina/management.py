@@ -15,7 +15,16 @@ from marina.run_folder import SERVER_FOLDER, SOCKET_FOLDER, Ports, RunState
 
 KEY_FILE = "key_file.json"  # TorchServe's own name for the file of its tokens
 SOCKET = "management.sock"  # the servers' own, in different folders
+NOT_FOUND = 404
 TIMEOUT = httpx.Timeout(10, connect=2)
+
+
+class NotFound(MarinaError):
+    """The server has no such model."""
+
+
+class Silent(MarinaError):
+    """The server does not answer in time."""
 
 
 def read_keys(folder: Path) -> dict[str, str]:
@@ -25,11 +34,14 @@ def read_keys(folder: Path) -> dict[str, str]:
 
 
 def connect(run: Path, state: RunState) -> "Management":
-    """The management API of a server that runs. Raises OSError and ValueError while it starts."""
+    """The management API of a server that runs. Raises MarinaError while it starts."""
     folder, sockets = run / SERVER_FOLDER, run / SOCKET_FOLDER
     if state.server != "torchserve":
         return mms_management(folder)
-    return torchserve_management(folder, state.ports, sockets if sockets.is_dir() else None)
+    try:
+        return torchserve_management(folder, state.ports, sockets if sockets.is_dir() else None)
+    except (OSError, ValueError, KeyError) as error:
+        raise MarinaError("the model server is starting; try again in a moment") from error
 
 
 def torchserve_management(folder: Path, ports: Ports, sockets: Path | None) -> "Management":
@@ -105,9 +117,9 @@ class Management:
             return False
         return True
 
-    def describe(self, name: str) -> dict[str, Any]:
+    def describe(self, name: str, timeout: float | httpx.Timeout = TIMEOUT) -> dict[str, Any]:
         """What the server runs a model with: its settings as applied, and its workers. Raises MarinaError."""
-        response = self.call("GET", f"/models/{name}")
+        response = self.call("GET", f"/models/{name}", timeout=timeout)
         found = response.json()
         description: dict[str, Any] = found[0] if isinstance(found, list) else found  # TorchServe tells every version
         return description
@@ -120,17 +132,21 @@ class Management:
             return WorkerCount(0, 0)
         return worker_count(description)
 
-    def scale(self, name: str, workers: int, timeout_s: float) -> None:
-        """Sets how many workers a model has, and waits until they are there. Raises MarinaError."""
+    def scale(self, name: str, workers: int, timeout_s: float = 0) -> None:
+        """Sets how many workers a model has; with a timeout, waits until they are there. Raises MarinaError."""
         # The servers end a worker only where there are more than the most that are allowed.
-        settings = {"min_worker": workers, "max_worker": workers, "synchronous": "true"}
-        self.call("PUT", f"/models/{name}", params=settings, timeout=timeout_s)
+        settings = {"min_worker": workers, "max_worker": workers, "synchronous": str(timeout_s > 0).lower()}
+        self.call("PUT", f"/models/{name}", params=settings, timeout=timeout_s or TIMEOUT)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             response = self.client.request(method, path, **options)
+        except httpx.TimeoutException as error:
+            raise Silent(f"{self.title} does not answer in time") from error
         except httpx.HTTPError as error:
             raise MarinaError(f"{self.title} does not answer; it may be starting") from error
+        if response.status_code == NOT_FOUND:
+            raise NotFound(f"{self.title} answers 404: {error_message(response)}")
         if response.is_error:
             raise MarinaError(f"{self.title} answers {response.status_code}: {error_message(response)}")
         return response

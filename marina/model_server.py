@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import site
@@ -9,9 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import Any, ClassVar
 
 import psutil
 
@@ -20,17 +21,16 @@ from marina.catalog import ServedArchive
 from marina.copies import link_copies
 from marina.errors import MarinaError
 from marina.java import find_java
-from marina.management import Management
+from marina.management import Management, NotFound
 from marina.nginx import nginx_user
 from marina.places import CONFIG
 from marina.ports import LOOPBACK
-from marina.processes import start_child, stop_child
-from marina.run_folder import SERVER_FOLDER, SOCKET_FOLDER, Ports, private_folder, write_config
+from marina.processes import can_work, start_child, stop_child
+from marina.run_folder import SERVER_FOLDER, SOCKET_FOLDER, Ports, make_folder, write_config
+from marina.server_log import BoundedOutput, ServerLog
 
 STOP_TIMEOUT_S = 20
-# How lines begin that look like faults and are none: Java's own warnings about the server's libraries, a GPU that is
-# not there, and a start that is told before there are workers. The server's own lines begin with the date.
-NOISE = ("WARNING: ", "nvidia-smi not available", "Model server started", "\n")
+POLL_S = 0.1
 # The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
 HEAP_MB = (256, 2048)
 HEAP_SHARE = 4
@@ -53,6 +53,7 @@ class ModelServer:
     options: ClassVar[Sequence[str]] = ()  # more of its command line
     properties: ClassVar[str]  # its configuration, rendered from config/<properties>.j2
     takes_versions: ClassVar[bool]  # whether an address may name a model's version
+    load_again_after_s: ClassVar[int] = 60  # if a model is lost for so long while others are served
     listens: ClassVar[Sequence[str]]  # its TCP ports without nginx, as marina.run_folder.Ports names them
     ports_with_nginx: ClassVar[Sequence[str]]  # those that it or nginx has otherwise, beside the door
     highest_port: ClassVar[int] = 65535
@@ -67,10 +68,12 @@ class ModelServer:
         behind_nginx: bool = True,
     ):
         self.python = python  # of the environment that the server is installed in, and its workers run in
+        self.run = run
         self.folder = run / SERVER_FOLDER
         self.sockets: Path | None = None  # nginx reaches the server there
         if behind_nginx:
-            self.sockets = private_folder(run / SOCKET_FOLDER, nginx_user())
+            self.sockets = run / SOCKET_FOLDER
+            make_folder(self.sockets, 0o700, nginx_user())
         self.temporary = run / "tmp"
         self.store = run / "served"  # what it may load: the verified copies, and nothing else
         self.ports = ports
@@ -78,9 +81,11 @@ class ModelServer:
         self.workers = workers
         self.child: subprocess.Popen[str] | None = None
 
-    def start(self, output: IO[str]) -> None:
+    def start(self, output: BoundedOutput) -> None:
         """Starts the server and passes on what it says that matters; ``wait_ready`` tells when it is there."""
         self.forget()
+        self.log = ServerLog(output)
+        self.refused: dict[str, str] = {}  # by model: what the server said
         shutil.rmtree(self.temporary, ignore_errors=True)  # archives that a server before this one unpacked
         self.temporary.mkdir(mode=0o700)
         self.fill_store()
@@ -91,14 +96,15 @@ class ModelServer:
             addresses={use: self.address(use) for use in SOCKETS},
             folder=self.folder,
             model_store=self.store,
+            model_store_pattern=re.escape(str(self.store)),
             archives=[archive.path.name for archive in self.archives],
             max_request_bytes=max_request_bytes(self.archives),
             max_response_bytes=max_response_bytes(self.archives),
             response_timeout_s=max(int(archive.server["responseTimeout"]) for archive in self.archives),
             **self.more_properties(),
         )
-        self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE)
-        threading.Thread(target=pass_on, args=(self.child.stdout, output), daemon=True).start()
+        self.child = start_child(self.command(), self.folder, self.environment(), subprocess.PIPE, run=self.run)
+        threading.Thread(target=self.log.follow, args=(self.child.stdout,), daemon=True).start()
 
     def address(self, use: str) -> str:
         """Where the server listens for "inference", "management" or "metrics", as its own configuration says it."""
@@ -139,7 +145,11 @@ class ModelServer:
         return ""
 
     def register(self, management: Management, timeout_s: float) -> None:
-        """Hands the server what its configuration could not say, once it answers. Raises MarinaError."""
+        """Hands the server the models that its configuration could not name; ``refused`` tells which it refused."""
+
+    def reload(self, management: Management, name: str) -> None:
+        """Has the server load a model anew whose workers are lost; does not wait for it. Raises MarinaError."""
+        raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         """The server's and so its workers' environment: threads that fit, no checkout on the path."""
@@ -155,6 +165,8 @@ class ModelServer:
             "PYTHONUNBUFFERED": "1",
             # Two arenas instead of eight a core: tens of MB less a worker, no slower where it was tried.
             "MALLOC_ARENA_MAX": "2",
+            # Java reads paths in the locale's encoding, and translates its warnings.
+            "LC_ALL": "C.UTF-8",
         }
         if not site.ENABLE_USER_SITE:
             environment["PYTHONNOUSERSITE"] = "1"
@@ -195,25 +207,78 @@ class ModelServer:
         said = {archive.name: archive.handler.get("threads", 0) for archive in self.archives}
         return {name: said[name] or max(1, available_cores() // count) for name, count in self.workers.items()}
 
-    def wait_ready(self, timeout_s: float) -> Management:
-        """Waits until every model has all its workers READY. Raises MarinaError where the server gives up."""
+    def wait_ready(
+        self, timeout_s: float, meanwhile: Callable[[], None] = lambda: None, without: bool = False
+    ) -> Management:
+        """Waits until every model has all its workers READY, and calls ``meanwhile`` again and again.
+
+        Raises MarinaError if the server gives up, or a model can't be loaded; if the server can go on ``without`` some
+        models, only if none can be. ``log`` tells which could not.
+        """
         deadline = time.monotonic() + timeout_s
-        management: Management | None = None
-        while time.monotonic() < deadline:
-            if not self.is_alive():
-                raise MarinaError(f"{self.title} ended while it started; its output is above")
-            if management is None:
-                management = self.connect()
-                if management:
-                    self.register(management, timeout_s)
-            if management and all(management.count_workers(archive.name).ready for archive in self.archives):
-                # TorchServe starts the number in the archive's model-config.yaml, whatever its own settings say.
-                for name, count in self.workers.items():
-                    management.scale(name, count, timeout_s)
+        management = self.wait_answering(deadline, meanwhile)
+        self.register(management, timeout_s)
+        waiting, scaled, failed = set(self.workers), set[str](), dict[str, str]()
+        while True:
+            for name in sorted(waiting):
+                if self.is_complete(management, name, scaled):
+                    waiting.remove(name)
+                elif reason := self.why_not(management, name):
+                    failed[name] = f"{name} can't be loaded: {reason}"
+                    waiting.remove(name)
+                    if not without or len(failed) == len(self.workers):
+                        raise MarinaError("; ".join(failed.values()))
+                    self.log.output.write(f"{failed[name]}; the others are served, and it is tried again\n")
+            if not waiting:
                 self.share_sockets()
                 return management
-            time.sleep(0.1)
-        raise MarinaError(f"{self.title} was not ready within {timeout_s:.0f} s; its output is above")
+            self.check_starting(deadline)
+            meanwhile()
+            time.sleep(POLL_S)
+
+    def wait_answering(self, deadline: float, meanwhile: Callable[[], None]) -> Management:
+        """The management API, once it answers. Raises MarinaError."""
+        while True:
+            self.check_starting(deadline)
+            management = self.connect()
+            if management and management.answers():
+                return management
+            if management:
+                management.client.close()
+            meanwhile()
+            time.sleep(POLL_S)
+
+    def check_starting(self, deadline: float) -> None:
+        """Raises MarinaError if the server has ended, or is too late."""
+        if not self.is_alive():
+            raise MarinaError(f"{self.title} ended while it started; its output is above")
+        if time.monotonic() > deadline:
+            raise MarinaError(f"{self.title} was not ready in time; its output is above")
+
+    def is_complete(self, management: Management, name: str, scaled: set[str]) -> bool:
+        """Whether a model has all its workers; asks for them when it has one."""
+        ready = management.count_workers(name).ready
+        if ready and name not in scaled:
+            # TorchServe starts the number in the archive's model-config.yaml, whatever its own settings say.
+            management.scale(name, self.workers[name])
+            scaled.add(name)
+        return name in scaled and ready == self.workers[name]
+
+    def why_not(self, management: Management, name: str) -> str:
+        """Why a model can't be loaded; nothing as long as it may be."""
+        if self.log.has_failed(name):
+            reason = self.log.reason(name) or "its worker ended without a word"
+            self.log.output.write(self.log.traceback(name))
+            return reason
+        if name in self.refused:
+            return self.refused[name]
+        try:
+            management.describe(name)
+        except NotFound:
+            return f"{self.title} could not read its archive"
+        except MarinaError:
+            return ""  # it may be busy
+        return ""
 
     def process(self) -> int:
         """The server's process id; its workers are that one's children. 0 before it is started."""
@@ -222,9 +287,10 @@ class ModelServer:
     def is_alive(self) -> bool:
         return self.child is not None and self.child.poll() is None
 
-    def has_workers(self, model: str) -> bool:
-        """Whether a model that the server says it has workers of has any."""
-        return True
+    def can_answer(self, description: Mapping[str, Any]) -> bool:
+        """Whether a model, as the server describes it, has a worker that can answer: one that is stopped can't."""
+        ready = [worker for worker in description["workers"] if worker["status"] == "READY"]
+        return any("pid" not in worker or can_work(int(worker["pid"])) for worker in ready)
 
     def is_lost(self) -> bool:
         """Whether it lives, but can't come back to answering by itself."""
@@ -236,19 +302,13 @@ class ModelServer:
 
 
 def find_package(python: str, name: str) -> Path | None:
-    """The folder of a package as that interpreter finds it; imports nothing."""
+    """The folder of a package as that interpreter finds it; imports nothing. Raises MarinaError if that is none."""
     code = f"import importlib.util; found = importlib.util.find_spec({name!r}); print(found.origin if found else '')"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise MarinaError(f"{python} can't be run: {error.strerror}") from error
     return Path(done.stdout.strip()).parent if done.stdout.strip() else None
-
-
-def pass_on(lines: IO[str], output: IO[str]) -> None:
-    """Copies the server's lines until it ends, without the noise."""
-    for line in lines:
-        if not line.startswith(NOISE):
-            output.write(line)
-            output.flush()
-    lines.close()
 
 
 def max_request_bytes(archives: Sequence[ServedArchive]) -> int:

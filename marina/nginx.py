@@ -150,7 +150,11 @@ class Nginx:
 
     def start(self, output: int | IO[str]) -> None:
         command: list[str | Path] = [self.executable, "-e", "stderr", "-p", self.run, "-c", self.run / CONFIG]
-        self.child = start_child(command, self.run, os.environ, output)
+        self.child = start_child(command, self.run, os.environ, output, run=self.run)
+
+    def process(self) -> int:
+        """nginx's process id; its workers are that one's children. 0 before it is started."""
+        return self.child.pid if self.child else 0
 
     def is_alive(self) -> bool:
         return self.child is not None and self.child.poll() is None

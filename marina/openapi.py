@@ -15,14 +15,18 @@ JsonObject = dict[str, Any]  # a part of the document
 # Every status that is no answer, as docs/design.md has them.
 ERRORS = {
     400: "The body is not what it says it is: an undecodable image, malformed JSON or base64, no UTF-8, or nothing.",
+    403: "A host name that is not served, or a page of a site that may not ask.",
     404: "No such model or version.",
     405: "Predictions take POST or PUT, all else GET or HEAD.",
+    408: "The body took too long to arrive.",
     413: "Too many bytes, pixels or characters.",
+    414: "An address of more than 32 KB.",
     415: "A type that the model does not take, or a compressed body.",
     422: "Well formed but unusable: a text below the minimum, a field that is missing or of the wrong type.",
     429: "Too many requests at once.",
-    500: "The model's own fault for this item; or a form with a part that TorchServe itself can't read.",
-    503: "Not ready, or the queue is full.",
+    431: "A header of more than 32 KB.",
+    500: "The model's own fault for this item.",
+    503: "Not ready, the queue is full, or the worker ended before it answered.",
     504: "Past the deadline.",
 }
 RETRY_AFTER = {"Retry-After": {"description": "Seconds until another try.", "schema": {"type": "integer"}}}

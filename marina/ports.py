@@ -34,15 +34,21 @@ def claim_ports(wanted: Mapping[str, tuple[int, str]], highest: int = MOST) -> d
     claimed, busy = {}, []
     with ExitStack() as stack:
         for use, (port, host) in wanted.items():
+            option = "--port" if use == "door" else f"--{use}-port"
+            if not 0 <= port <= MOST:
+                busy.append(f"{option} {port}: a port is a number from 0 to {MOST}")
+                continue
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             probe = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just left is free
             try:
                 bind(probe, host, port, highest)
                 claimed[use] = int(probe.getsockname()[1])
-            except OSError as error:
-                option = "--port" if use == "door" else f"--{use}-port"
-                busy.append(f"port {port} on {host} can't be used: {error.strerror} ({option}, 0 for any free one)")
+            except (OSError, UnicodeError) as error:
+                if isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL:
+                    busy.append(f"--host {host}: this machine has no such address")
+                else:
+                    busy.append(f"port {port} on {host} can't be used: {error.strerror} ({option}, 0 for any free one)")
     if busy:
         raise MarinaError("; ".join(busy))
     return claimed
@@ -56,7 +62,9 @@ def bind(probe: socket.socket, host: str, port: int, highest: int) -> None:
     for number in random.sample(range(FREE.start, min(FREE.stop, highest + 1)), 100):
         try:
             probe.bind((host, number))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             continue
         return
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

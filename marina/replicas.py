@@ -18,6 +18,7 @@ from types import FrameType
 from typing import IO
 
 import httpx
+import psutil
 from rich.console import Console
 
 from handlers.threads import CORES_VARIABLE, available_cores
@@ -28,9 +29,10 @@ from marina.model_server import max_request_bytes, most_large_bodies
 from marina.nginx import MODULES, Access, Nginx, bracket, common_values
 from marina.places import NGINX, ROOT
 from marina.ports import LOOPBACK, claim_ports
-from marina.processes import reap_orphans, start_child, stop_child
-from marina.run_folder import FrontState, is_front, read_front, read_pid, read_state, render, write_front
+from marina.processes import StoppedProcesses, children_of, reap_orphans, start_child, stop_child
+from marina.run_folder import FrontState, is_front, read_front, read_owner, read_state, render, write_front
 from marina.server import LAST_LINE, UPLOAD_TIMEOUT_S, ServeOptions, describe_call
+from marina.server_log import BoundedOutput, open_relay
 
 WATCH_EVERY_S = 0.5
 SETTLE_S = 2  # until nginx, which leaves a replica out for a second, asks the one that came back
@@ -91,21 +93,24 @@ def serve_command(options: ServeOptions, store: Path) -> list[str]:
 class Replica:
     """One `marina serve` behind the front."""
 
-    def __init__(self, number: int, command: Sequence[str], port: int, cores: int):
+    def __init__(self, number: int, command: Sequence[str], port: int, cores: int, run: Path):
         self.number = number
+        self.run = run  # the front's
         self.command = command
         self.port = port
         self.cores = cores
         self.child: subprocess.Popen[str] | None = None
         self.told: list[str] = []  # what it said while it started
 
-    def start(self, output: IO[str]) -> None:
+    def start(self, output: BoundedOutput) -> None:
         environment = os.environ | {CORES_VARIABLE: str(self.cores)}
         self.told = []
-        self.child = start_child([*self.command, "--port", str(self.port)], ROOT, environment, subprocess.PIPE)
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        command = [*self.command, "--port", str(self.port)]
+        self.child = start_child(command, self.run, environment, subprocess.PIPE, run=self.run)
         threading.Thread(target=self.pass_on, args=(self.child.stdout, output), daemon=True).start()
 
-    def pass_on(self, lines: IO[str], output: IO[str]) -> None:
+    def pass_on(self, lines: IO[str], output: BoundedOutput) -> None:
         """Copies its lines, once it serves; what it says of that, whoever started it tells."""
         serves = False
         for line in lines:
@@ -114,9 +119,9 @@ class Replica:
                 serves = line.startswith(LAST_LINE)
             else:
                 output.write(f"replica {self.number}: {line}")
-                output.flush()
         if not serves:
-            output.writelines(self.told)
+            for line in self.told:
+                output.write(line)
         lines.close()
 
     def is_alive(self) -> bool:
@@ -155,20 +160,24 @@ class Replicas:
         self.archives = archives
         self.run = run
         self.console = console
+        self.output = BoundedOutput(sys.stderr)
+        self.relay = open_relay(self.output)
+        self.stopped_processes = StoppedProcesses()
         self.address = options.address(port)
         self.listen = f"{bracket(options.host)}:{port}"
         self.deadline_s = max(int(archive.server["responseTimeout"]) for archive in archives)
         self.start_timeout_s = max(int(archive.server["startupTimeout"]) for archive in archives) + START_TIMEOUT_S
         self.ports = list(claim_ports({f"replica {n}": (0, LOOPBACK) for n in range(options.replicas)}).values())
-        self.store = (
-            run / "served"
-        )  # what the replicas serve, also one that is started again: it changes with a restart
+        # What the replicas serve, also one that is started again: it changes with a restart.
+        self.store = run / "served"
         self.copies = copies
         command, cores = serve_command(options, self.store), max(1, available_cores() // options.replicas)
-        self.replicas = [Replica(number, command, each, cores) for number, each in enumerate(self.ports, 1)]
+        self.replicas = [Replica(number, command, each, cores, run) for number, each in enumerate(self.ports, 1)]
         self.front = Front(run, self.deadline_s, options.access, options.upload_timeout_s)
         self.state = FrontState(self.ports)
         self.is_asked_to_restart = False
+        self.has_terminal = has_terminal()
+        self.outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as under nohup
 
     def start(self) -> None:
         """Starts everything, and says what is served. Raises MarinaError."""
@@ -182,10 +191,10 @@ class Replicas:
         )
         self.fill_store()
         for replica in self.replicas:
-            replica.start(sys.stderr)
+            replica.start(self.output)
         for replica in self.replicas:
             self.wait_ready(replica)
-        self.front.start(sys.stderr.fileno())
+        self.front.start(self.relay)
         self.front.wait_answering(self.address)
         signal.signal(signal.SIGHUP, self.ask_to_restart)
         write_front(self.run, self.state)
@@ -213,29 +222,39 @@ class Replicas:
         self.console.print(LAST_LINE)
 
     def ask_to_restart(self, number: int, frame: FrameType | None) -> None:
+        """Takes SIGHUP: someone asks for a restart, unless it comes because the terminal was closed."""
+        if self.has_terminal and not has_terminal():
+            self.has_terminal = False
+            if not self.outlives_terminal:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return
         self.is_asked_to_restart = True
 
     def watch(self) -> None:
-        """Starts again what ends, and restarts all when it is asked to, until a signal ends it."""
+        """Starts again what ends or is stopped, and restarts all when it is asked to, until a signal ends it."""
         while True:
             time.sleep(WATCH_EVERY_S)
-            reap_orphans({child.pid for child in (self.front.child, *(each.child for each in self.replicas)) if child})
             self.revive()
             if self.is_asked_to_restart:
                 self.is_asked_to_restart = False
                 self.restart_all()
 
     def revive(self, but: Replica | None = None) -> None:
-        """Starts again what has ended, ``but`` for one whose end somebody waits for."""
+        """Starts again what has ended or is stopped, ``but`` for one whose end somebody waits for."""
+        running = {child.pid for child in (self.front.child, *(each.child for each in self.replicas)) if child}
+        reap_orphans(running)
+        self.output.tell_left_out()
+        for name in self.stopped_processes.look(running | set(children_of(self.front.process()))):
+            self.console.print(f"{name} was stopped, and is killed.")
         for replica in self.replicas:
             if replica is not but and not replica.is_alive():
                 self.console.print(f"replica {replica.number} ended; starting it again.")
                 replica.stop(0)
-                replica.start(sys.stderr)
+                replica.start(self.output)
         if not self.front.is_alive():
             self.console.print("nginx ended; starting it again.")
             self.front.stop()
-            self.front.start(sys.stderr.fileno())
+            self.front.start(self.relay)
 
     def restart_all(self) -> None:
         """One replica after another, each when the one before it is ready, with what the store holds now.
@@ -248,7 +267,7 @@ class Replicas:
             for replica in self.replicas:
                 self.console.print(f"Restarting replica {replica.number} of {len(self.replicas)}")
                 replica.stop(self.deadline_s + STOP_TIMEOUT_S)
-                replica.start(sys.stderr)
+                replica.start(self.output)
                 self.wait_ready(replica)
                 time.sleep(SETTLE_S)
         except MarinaError as error:
@@ -283,13 +302,18 @@ class Replicas:
             replica.stop(self.deadline_s + STOP_TIMEOUT_S)
 
 
+def has_terminal() -> bool:
+    """Whether a terminal controls this process."""
+    return psutil.Process().terminal() is not None
+
+
 def restart_replicas(port: int, timeout_s: float) -> None:
     """Asks the server behind that port to restart its replicas, and waits for it. Raises MarinaError."""
     if not is_front(port):
         read_state(port)
         raise MarinaError("one server alone can't be restarted without a gap: serve it with --replicas 2")
     folder, before = read_front(port)
-    owner = read_pid(folder)
+    owner = read_owner(folder)
     if owner is None:
         raise MarinaError(f"no marina serve of this user runs on port {port}")
     os.kill(owner, signal.SIGHUP)

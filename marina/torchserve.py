@@ -41,6 +41,11 @@ class TorchServe(ModelServer):
         except (OSError, ValueError, KeyError):
             return None
 
+    def reload(self, management: Management, name: str) -> None:
+        self.log.forget(name)
+        management.scale(name, 0)
+        management.scale(name, self.workers[name])
+
     def authorization(self) -> str:
         return f"Bearer {read_keys(self.folder)['inference']}"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from tests.servers import RunningServer, start_server
@@ -19,6 +20,10 @@ from tests.tiny import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes depends on what else the machine does; pytest's own timeout ends a test that hangs.
+settings.register_profile("marina", deadline=None)
+settings.load_profile("marina")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -32,7 +32,8 @@ def run(script: str, server: RunningServer, folder: Path) -> str:
     script = script.replace("localhost:8000", f"127.0.0.1:{ports.door}").replace(
         "localhost:8081", f"127.0.0.1:{ports.management}"
     )
-    script = script.replace(")-8000/", f")-{ports.door}/").replace("curl ", "curl -sS --fail ")
+    script = script.replace(".venv/bin/marina status", f"{ROOT}/.venv/bin/marina status --port {ports.door}")
+    script = script.replace("curl ", "curl -sS --fail ")
     return subprocess.check_output(["sh", "-euc", script], text=True, cwd=folder)
 
 

@@ -16,7 +16,7 @@ from marina.bodies import Body, read_bodies
 from marina.errors import MarinaError
 from marina.model_config import CONFIG_FILE, ModelConfig, read_model_config
 from marina.provenance import sha256
-from marina.serve import ignore_stop
+from marina.serve import ignore_stop, stop_signals
 from marina.settings_text import change_settings
 from marina.tune.builds import Builds, Cut, make_builds
 from marina.tune.exhaustive import SECONDS_A_SETTING, Verdict, exhaustive_grid, try_all
@@ -53,7 +53,7 @@ class TuneOptions:
 
 
 class Stopped(Exception):
-    """Ctrl-C or SIGTERM, after everything that was started has ended."""
+    """A signal that stops it, after everything that was started has ended."""
 
 
 class Teller:
@@ -117,8 +117,8 @@ def read_inputs(config: ModelConfig, inputs: Sequence[Path]) -> list[Body]:
 
 @contextmanager
 def stop_cleanly() -> Iterator[None]:
-    """Lets Ctrl-C and SIGTERM end the block and all that it started. Raises Stopped."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    """Lets Ctrl-C, SIGTERM, SIGHUP and SIGQUIT end the block and all that it started. Raises Stopped."""
+    handlers = {number: signal.getsignal(number) for number in stop_signals()}
     for number in handlers:
         signal.signal(number, signal.default_int_handler)  # asyncio passes KeyboardInterrupt on, and nothing else
     try:

@@ -25,7 +25,8 @@ from marina.errors import MarinaError
 from marina.management import Management, worker_count
 from marina.ports import LOOPBACK, claim_ports
 from marina.reading import read_served
-from marina.run_folder import Ports, create_run_folder, remove_run_folder
+from marina.run_folder import Ports, run_folder
+from marina.server_log import BoundedOutput
 from marina.settings_text import change_archive
 from marina.torchserve import TorchServe
 from marina.tune.builds import Build
@@ -106,8 +107,7 @@ class LiveServer:
         ports = Ports(**claim_ports(dict.fromkeys(Ports.__dataclass_fields__, (0, LOOPBACK))))
         self.start_timeout_s = build.served.server["startupTimeout"] + 30
         self.stack.callback(os.umask, os.umask(0o022))  # nginx's workers read what is public
-        run = create_run_folder(ports.door)
-        self.stack.callback(remove_run_folder, run)
+        run = self.stack.enter_context(run_folder(ports.door))
         store = run / "store"
         store.mkdir(mode=0o700)
         names = [f"{self.model[:60]}-{number}" for number in range(MOST_SLOTS)]
@@ -121,7 +121,7 @@ class LiveServer:
             run, ports, [read_served(slot.archive.path)], {slot.archive.name: setting.workers}
         )
         self.stack.callback(self.torchserve.stop)
-        self.torchserve.start(sys.stderr)
+        self.torchserve.start(BoundedOutput(sys.stderr))
         self.management: Management = self.torchserve.wait_ready(self.start_timeout_s)
         self.stack.callback(self.management.client.close)
         self.wait_workers(slot, setting.workers)

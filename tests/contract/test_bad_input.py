@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import struct
 import subprocess
 import time
 import zlib
@@ -29,6 +30,14 @@ def wide_png(width: int = 10_000, height: int = 10_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big") for kind, data in chunks
     )
+
+
+def tiff_of(*tags: tuple[int, int], body: bytes = bytes(64)) -> bytes:
+    """A TIFF of 4 x 4 pixels of one sample, with further tags (or others in place of its own)."""
+    given = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 4, 279: len(body), **dict(tags)}
+    entries = b"".join(struct.pack("<HHLL", tag, 4, 1, value) for tag, value in sorted(given.items()))
+    start = struct.pack("<L", 8 + len(body))
+    return b"II*\0" + start + body + struct.pack("<H", len(given)) + entries + bytes(4)
 
 
 def as_json(document: object) -> bytes:
@@ -63,6 +72,20 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], str, int, str]] = {
     ),
     "gzip body": (lambda good: gzip.compress(good), "image/jpeg", 415, "UnsupportedType"),
     "too many pixels": (lambda good: wide_png(), "image/png", 413, "ImageTooLarge"),
+    "a small TIFF of a huge tile": (
+        lambda good: tiff_of((259, 8), (322, 46_000), (323, 46_000), (324, 8), (325, 64)),
+        "image/tiff",
+        413,
+        "ImageTooLarge",
+    ),
+    "floats from 0 to 255": (
+        lambda good: tiff_of((258, 32), (339, 3), body=struct.pack("<f", 255) * 16),
+        "image/tiff",
+        415,
+        "UnsupportedType",
+    ),
+    "HEIC": (lambda good: b"\0\0\0\x18ftypheic" + bytes(40), "image/heic", 415, "UnsupportedType"),
+    "HEIC called image/jpeg": (lambda good: b"\0\0\0\x18ftypheic" + bytes(40), "image/jpeg", 415, "UnsupportedType"),
     "too many bytes": (lambda good: good + bytes(10_000_000), "image/jpeg", 413, "PayloadTooLarge"),
     "far too many bytes": (lambda good: good + bytes(50_000_000), "image/jpeg", 413, "PayloadTooLarge"),
 }

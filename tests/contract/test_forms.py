@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from tests.conftest import ROOT
 from tests.handlers.test_forms import FAULTS
 from tests.places import Place
 from tests.servers import RunningServer
@@ -18,14 +17,6 @@ from tests.servers import RunningServer
 TEXT = "Ada Lovelace met the cat in New York. E=mc2 & more."
 URLENCODED = "application/x-www-form-urlencoded"
 FORM = "multipart/form-data; boundary=b"
-
-
-@pytest.fixture(autouse=True)
-def _parsed_by_the_handler(request: pytest.FixtureRequest) -> None:
-    door = "".join(path.read_text() for path in (ROOT / "deploy/nginx").iterdir())
-    served = {"torchserve", "mms"} & {str(value) for value in request.node.callspec.params.values()}
-    if served and "X-Marina-Content-Type" not in door:
-        pytest.skip("the door lets the server parse forms")
 
 
 def part(content: bytes, *headers: str, name: str = "data") -> bytes:

@@ -3,7 +3,9 @@
 import pytest
 
 from handlers.image_classification import ImageSettings
-from handlers.settings import SettingsError
+from handlers.image_ensemble import EnsembleSettings
+from handlers.named_entities import EntitySettings
+from handlers.settings import Settings, SettingsError
 
 GOOD = {"task": "image_classification", "labels": ["ant", "bee"]}
 
@@ -25,6 +27,9 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"max_bytes": -1}, "handler.max_bytes"),
         ({"labels": "ant"}, "handler.labels"),
         ({"task": None}, "handler.task"),
+        ({"memory_mb": -1}, "handler.memory_mb"),
+        ({"output": "numbers"}, "handler.output"),
+        ({"labels": ["crane", "bee", "crane"]}, "handler.labels .*crane$"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, object], named: str) -> None:
@@ -35,3 +40,10 @@ def test_what_is_wrong_is_named(change: dict[str, object], named: str) -> None:
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(SettingsError, match=r"handler\.labels"):
         ImageSettings({"task": "image_classification"})
+
+
+@pytest.mark.parametrize("settings_type", [ImageSettings, EnsembleSettings, EntitySettings])
+def test_labels_that_are_alike_are_named(settings_type: type[Settings]) -> None:
+    """The likelier of two would disappear from the answer."""
+    with pytest.raises(SettingsError, match=r"handler\.labels has more than once: bee, crane"):
+        settings_type({"task": "any", "labels": ["crane", "bee", "ant", "crane", "bee", "crane"]})

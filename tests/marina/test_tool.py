@@ -15,7 +15,7 @@ from marina.java import find_java, java_version
 from marina.model_config import read_model_config
 from marina.ports import claim_ports
 from marina.reading import read_served
-from marina.run_folder import create_run_folder, folder_of, remove_run_folder, write_private
+from marina.run_folder import write_private
 from tests.tiny import write_tiny_names
 
 
@@ -40,27 +40,6 @@ def test_a_missing_archive_is_named(tmp_path: Path) -> None:
         find_archives(tmp_path, [])
     with pytest.raises(MarinaError, match="no archive resnet19"):
         find_archives(tmp_path, ["resnet19"])
-
-
-def test_a_run_folder_laid_by_someone_else_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    folder_of(1).symlink_to(tmp_path)
-    with pytest.raises(MarinaError, match="not this user's own"):
-        create_run_folder(1)
-    folder_of(2).mkdir(mode=0o777)
-    folder_of(2).chmod(0o777)
-    with pytest.raises(MarinaError, match="not this user's own"):
-        create_run_folder(2)
-
-
-def test_a_run_folder_that_a_dead_server_left_is_cleared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    folder = create_run_folder(1)
-    (folder / "left").touch()
-    write_private(folder / "owner.pid", "999999999")
-    assert not (create_run_folder(1) / "left").exists()
-    remove_run_folder(folder)
-    assert not folder.exists()
 
 
 def test_a_private_file_is_for_its_owner_alone(tmp_path: Path) -> None:
