@@ -135,7 +135,8 @@ def collect(config: ModelConfig, variant: str, runtime: str, traced: Path | None
     files = list(graph_sizes(settings))
     if VARIANTS[variant].is_traced:
         scripts = read_traced(traced, files) if traced else trace_modules(config, variant, settings, files)
-        settings |= find_outputs(config, settings, lambda file: find_traced_output(scripts[file]))
+        found = find_outputs(config, settings, lambda file: find_traced_output(scripts[file]))
+        settings |= {name: value for name, value in found.items() if name in settings}
         contents |= scripts
         names += config.archive.files[1:]  # the first are the weights, which TorchScript holds
     else:

@@ -29,6 +29,8 @@ PUTS = {"PUT", "BINPUT", "LONG_BINPUT"}
 TARGETS = {"REDUCE": 2, "NEWOBJ": 2, "NEWOBJ_EX": 3, "OBJ": -1, "APPEND": 2, "SETITEM": 3, "BUILD": 2}
 TARGETS |= {"APPENDS": 0, "SETITEMS": 0, "ADDITEMS": 0}
 NAME = re.compile(rb"[A-Za-z_][\w.]*")
+NUMBER_BYTES = 12  # of a place in the memo, its line's end included
+NUMBER = re.compile(rb"[-+\w.]+")
 # What stands in a text where a pickle of protocol 0 to 3 imports: a module and a name, each with a line's end.
 TEXT_IMPORT = re.compile(rb"[ci](?=([A-Za-z_][\w.]*)\r?\n([A-Za-z_][\w.]*)\r?\n)")
 STACK_IMPORT = b"\x93"
@@ -246,11 +248,23 @@ def measure(source: Source, place: int, opcode: pickletools.OpcodeInfo) -> tuple
         return kind, int.from_bytes(source.read(place, kind)[:8], "little")
     if kind == pickletools.UP_TO_NEWLINE:
         line = read_line(source, place)
-        return (len(line) if line.endswith(b"\n") else -1), int(line) if line.strip().isdigit() and len(
-            line
-        ) < 12 else 0
+        if not is_line_of(opcode.name, line):
+            return -1, 0
+        number = int(line) if line.strip().isdigit() and len(line) < NUMBER_BYTES else 0
+        return (len(line) if line.endswith(b"\n") else -1), number
     width = {pickletools.TAKEN_FROM_ARGUMENT1: 1, pickletools.TAKEN_FROM_ARGUMENT8U: 8}.get(kind, 4)
     return width + int.from_bytes(source.read(place, width), "little"), 0
+
+
+def is_line_of(name: str, line: bytes) -> bool:
+    """Whether pickle takes a line for the argument of that instruction.
+
+    PERSID is one that it can't follow by itself: a zip begins like it, and a PNG behind its first byte.
+    """
+    text = line.strip()
+    if name == "STRING":
+        return len(text) >= 2 and text[:1] == text[-1:] and text[:1] in (b"'", b'"')
+    return name == "UNICODE" or (name != "PERSID" and NUMBER.fullmatch(text) is not None)
 
 
 def read_line(source: Source, place: int) -> bytes:

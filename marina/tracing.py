@@ -63,11 +63,22 @@ def find_traced_output(script: bytes) -> str:
         import torch
     except ImportError:
         return ""
-    graph = torch.jit.load(io.BytesIO(script), map_location="cpu").inlined_graph
-    node = next(graph.outputs()).node()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is what this is about
+        graph = torch.jit.load(io.BytesIO(script), map_location="cpu").inlined_graph
+    return "probabilities" if gives_probabilities(next(graph.outputs())) else "logits"
+
+
+def gives_probabilities(value: Any) -> bool:
+    """Whether a value of a TorchScript's graph is what softmax or sigmoid gives; in a scripted one, in every case."""
+    node = value.node()
     while node.kind() in RESHAPING:
-        node = next(node.inputs()).node()
-    return "probabilities" if node.kind() in PROBABILITIES else "logits"
+        value = next(node.inputs())
+        node = value.node()
+    if node.kind() == "prim::If":
+        place = [output.debugName() for output in node.outputs()].index(value.debugName())
+        return all(gives_probabilities(list(block.outputs())[place]) for block in node.blocks())
+    return node.kind() in PROBABILITIES
 
 
 def load_modules(config: ModelConfig, variant: str) -> list[Any]:
