@@ -14,7 +14,7 @@ from marina.errors import MarinaError
 from marina.model_server import ModelServer, max_request_bytes, most_large_bodies
 from marina.nginx import Access, Nginx, bracket
 from marina.places import FRONTEND
-from marina.run_folder import Ports, make_folder
+from marina.run_folder import SOCKET_FOLDER, Ports, make_folder
 
 READY = "ready.json"
 CONTROL_FOLDER = "control"
@@ -41,6 +41,7 @@ class Door(Nginx):
         predictions = list_predictions(archives, server.takes_versions)
         make_folder(run / CONTROL_FOLDER, 0o700)
         self.control = run / CONTROL_FOLDER / "nginx.sock"
+        self.unreachable = run / SOCKET_FOLDER / "unreachable.sock"
         self.tokens: dict[str, str] = {}  # what nginx is to know, by its key in lua/control.lua
         self.values: dict[str, Any] = {
             "host": bracket(host),
@@ -51,6 +52,7 @@ class Door(Nginx):
             "max_request_bytes": max_request_bytes(archives),
             "most_large_bodies": most_large_bodies(archives),
             "control": self.control,
+            "unreachable": self.unreachable,
             "inference": server.address("inference"),
             "management": server.address("management") if ports.management else "",
             "metrics": server.address("metrics") if ports.metrics else "",
@@ -59,7 +61,8 @@ class Door(Nginx):
 
     def start(self, output: int | IO[str]) -> None:
         """Starts nginx, and tells it what an nginx before it knew. Raises MarinaError where it does not answer."""
-        self.control.unlink(missing_ok=True)  # nginx leaves it behind when it is killed
+        for socket in (self.control, self.unreachable):
+            socket.unlink(missing_ok=True)  # nginx leaves them behind when it is killed
         self.write(**self.values, tokens=self.tokens)
         super().start(output)
         deadline = time.monotonic() + CONTROL_TIMEOUT_S

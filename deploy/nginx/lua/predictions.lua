@@ -57,11 +57,6 @@ end
 -- A worker that dies over a batch: 500 or 507 of TorchServe and MMS; 502 if the server itself dies.
 local LOST = { [500] = true, [502] = true, [507] = true }
 
--- Whether there was no server to ask; "-" is the time that a connection took which there was not.
-local function is_unreachable(answer)
-    return answer.status == 502 and answer.header["X-Connect-Time"] == "-"
-end
-
 local ERRORS = {
     [404] = "not-found",
     [408] = "deadline-exceeded",
@@ -106,7 +101,7 @@ function predictions.answer(target)
         if headers then
             return pass_on(answer, headers)
         end
-        if is_unreachable(answer) then
+        if answer.header["X-Marina-Unreachable"] then
             return fail("not-ready")
         end
         ngx.update_time()
