@@ -60,6 +60,7 @@ class Handler:
         self.threads = threads
         self.parts = settings.parts
         self.timeout_s = settings.timeout_s
+        self.failures = Failures()
         self.pool = ThreadPoolExecutor(threads)
         self.ahead = ThreadPoolExecutor(1)  # computes a part of a batch while the next one is decoded
         self.counts: Dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,9 +59,24 @@ def mms_management(folder: Path) -> "Management":
     return Management("MMS", socket_client(folder / SOCKET))
 
 
-def socket_client(socket: Path, headers: Mapping[str, str] | None = None) -> httpx.Client:
-    transport = httpx.HTTPTransport(uds=str(socket))
-    return httpx.Client(base_url="http://localhost", headers=headers, transport=transport, timeout=TIMEOUT)
+class SocketTransport(httpx.HTTPTransport):
+    """HTTP over a Unix socket. httpcore 1.0 leaves its socket open if nobody listens, so that is found out before."""
+
+    def __init__(self, path: Path):
+        super().__init__(uds=str(path))
+        self.path = str(path)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(self.path)
+            except OSError as error:
+                raise httpx.ConnectError(str(error), request=request) from error
+        return super().handle_request(request)
+
+
+def socket_client(path: Path, headers: Mapping[str, str] | None = None) -> httpx.Client:
+    return httpx.Client(base_url="http://localhost", headers=headers, transport=SocketTransport(path), timeout=TIMEOUT)
 
 
 class WorkerCount(NamedTuple):

@@ -20,7 +20,7 @@ from handlers.errors import (
     UnusableInput,
     WrongEncoding,
 )
-from handlers.payloads import SENT_TYPE, read_payload
+from handlers.payloads import SENT_TYPE, parse_json, read_payload
 
 LIMIT = 1000
 
@@ -241,3 +241,15 @@ def test_a_message_holds_no_piece_of_the_input(text: str) -> None:
         with pytest.raises(RequestError) as caught:
             read({"body": body.encode("utf-8", "surrogatepass")}, {"Content-Type": "application/json"})
         assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"[" + b"[]," * 600_000 + b"[]]", b"[" * 1_200_000, b'{"a":' * 600_000])
+def test_json_of_too_many_values_is_refused_before_it_is_parsed(body: bytes) -> None:
+    """Parsed, such a body takes 60 times its bytes."""
+    with pytest.raises(PayloadTooLarge):
+        parse_json(body)
+
+
+def test_a_text_may_consist_of_marks() -> None:
+    text = "[{,:" * 25_000
+    assert parse_json(json.dumps({"text": text})) == {"text": text}
