@@ -32,9 +32,11 @@ from marina.server_log import BoundedOutput, ServerLog
 STOP_TIMEOUT_S = 20
 POLL_S = 0.1
 # The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
-HEAP_MB = (256, 2048)
+HEAP_MB = (256, 1024)
 HEAP_SHARE = 4
 SOCKETS = ("inference", "management", "metrics")
+UPLOADS = (32, 256)
+UPLOAD_SHARE = 8  # of the memory
 LEAST_RESPONSE = 6553500  # TorchServe's and MMS's own default
 BYTES_OF_AN_ENTITY = 128  # in JSON, with a long type and every digit of its places
 # The server keeps a body about three times (as received, as a request, as a message to the worker), and something else.
@@ -321,13 +323,24 @@ def max_response_bytes(archives: Sequence[ServedArchive]) -> int:
     return max(LEAST_RESPONSE, *(BYTES_OF_AN_ENTITY * int(archive.handler.get("max_chars", 0)) for archive in archives))
 
 
+def total_memory() -> int:
+    """The bytes of memory that this machine, or its cgroup, has."""
+    total = psutil.virtual_memory().total
+    return min(total, cgroup_memory() or total)
+
+
 def heap_mb() -> int:
     """Java's largest heap in MB."""
     least, most = HEAP_MB
-    total = psutil.virtual_memory().total
-    return max(least, min(most, min(total, cgroup_memory() or total) // HEAP_SHARE // 1024**2))
+    return max(least, min(most, total_memory() // HEAP_SHARE // 1024**2))
 
 
 def most_large_bodies(archives: Sequence[ServedArchive]) -> int:
     """How many of the largest bodies the server's heap holds at once."""
     return max(1, heap_mb() * 1024**2 // (COPIES_OF_A_BODY * max_request_bytes(archives)))
+
+
+def most_uploads(archives: Sequence[ServedArchive]) -> int:
+    """How many large bodies may arrive at once, over all clients: they are in files, which may be in memory (tmpfs)."""
+    least, most = UPLOADS
+    return max(least, min(most, total_memory() // UPLOAD_SHARE // max_request_bytes(archives)))

@@ -25,7 +25,7 @@ from handlers.threads import CORES_VARIABLE, available_cores
 from marina.catalog import ServedArchive, find_archives
 from marina.copies import Copy, keep_copies, link_copies
 from marina.errors import MarinaError
-from marina.model_server import max_request_bytes, most_large_bodies
+from marina.model_server import max_request_bytes, most_large_bodies, most_uploads
 from marina.nginx import MODULES, Access, Nginx, bracket, common_values
 from marina.places import NGINX, ROOT
 from marina.ports import LOOPBACK, claim_ports
@@ -52,6 +52,7 @@ class Front(Nginx):
         addresses: Sequence[str],
         max_request_bytes: int,
         most_large_bodies: int,
+        most_uploads: int,
     ) -> None:
         """Writes the configuration. ``addresses`` are host:port."""
         self.write(
@@ -59,6 +60,7 @@ class Front(Nginx):
             addresses=addresses,
             max_request_bytes=max_request_bytes,
             most_large_bodies=most_large_bodies,
+            most_uploads=most_uploads,
             resolver="",
         )
 
@@ -188,6 +190,7 @@ class Replicas:
             [f"{LOOPBACK}:{port}" for port in self.ports],
             max_request_bytes(self.archives),
             most_large_bodies(self.archives) * len(self.replicas),
+            most_uploads(self.archives),
         )
         self.fill_store()
         for replica in self.replicas:

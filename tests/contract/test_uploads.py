@@ -80,7 +80,7 @@ def test_slow_uploads_leave_room_for_others(server: RunningServer, jpeg: bytes) 
         assert [server.predict("resnet18", photo, "image/jpeg").status_code for _ in range(10)] == [200] * 10
         statuses = Counter(trickle(slow, 60))
     assert set(statuses) == {408, 429}
-    assert statuses[408] >= 256
+    assert statuses[408] >= 32
     # Nobody holds a place any more.
     assert [server.predict("resnet18", photo, "image/jpeg").status_code for _ in range(10)] == [200] * 10
 

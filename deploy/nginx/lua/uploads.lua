@@ -3,20 +3,23 @@
 -- nginx's client_body_timeout bounds only the pause between two reads, so a client that sends a byte every few seconds
 -- could hold its place for days. State is kept per nginx worker process; there is one.
 
+local semaphore = require "ngx.semaphore"
+
 local uploads = {}
 
 local SMALL = 1024 * 1024 -- bytes; nginx keeps such a body in memory (client_body_buffer_size)
 
-local settings = { timeout_s = 60, most_forwarded = 8, most_read = 256 }
+local settings -- timeout_s, most_read, wait_s: see configure
+local places -- at the server, for large bodies
 local held = {} -- what a request counts as, by its key
 local reading = {} -- large bodies that arrive now, by client address
-local count = { reading = 0, addresses = 0, forwarded = 0 }
+local count = { reading = 0, addresses = 0 }
 
--- Sets timeout_s (for one body), most_read and most_forwarded (large bodies that may arrive, or be at the server, at once).
+-- Sets timeout_s (for one body to arrive), most_read (large bodies that may arrive at once), most_forwarded (that may be at
+-- the server at once) and wait_s (how long the next one waits for a place there).
 function uploads.configure(values)
-    for name, value in pairs(values) do
-        settings[name] = value
-    end
+    settings = values
+    places = semaphore.new(values.most_forwarded)
 end
 
 local function key()
@@ -100,10 +103,9 @@ function uploads.receive()
     if not ngx.req.get_body_file() then
         return nil -- of unknown length, and small
     end
-    if count.forwarded >= settings.most_forwarded then
+    if not places:wait(settings.wait_s) then
         return "too-many-requests"
     end
-    count.forwarded = count.forwarded + 1
     held[key()] = { forwarded = true }
     return nil
 end
@@ -119,7 +121,7 @@ function uploads.release()
     if place.reading then
         end_reading(place.reading)
     else
-        count.forwarded = count.forwarded - 1
+        places:post(1)
     end
 end
 
