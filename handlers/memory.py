@@ -14,8 +14,8 @@ from .settings import Settings
 STATM = "/proc/self/statm"
 DATA_FIELD = 5  # pages of data and stack (proc(5))
 MB = 1000000
-# The most seen were 21 bytes a pixel, for a WebP that is turned, and 500 bytes a character, for a text's tokens.
-BYTES_PER_PIXEL = 28
+# A decode takes at most 10 bytes a pixel (handlers/image_headers.py); a text's tokens took up to 500 bytes a character.
+BYTES_PER_PIXEL = 12
 BYTES_PER_CHAR = 2000
 COPIES_OF_A_BODY = 2
 # What libraries say that raise another exception than MemoryError: C++, ONNX Runtime, torch.

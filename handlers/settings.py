@@ -33,7 +33,7 @@ class Settings:
     max_bytes: int = 10000000  # of one input, as decoded from the request
     # That a worker's requests may take together beyond what it uses when it is warm; 0 is no limit. At least as much as
     # the largest input takes that max_pixels and max_chars allow. On a GPU there is no limit.
-    memory_mb: int = 700
+    memory_mb: int = 400
     workers: int = 1  # from minWorkers: among how many the cores are divided
     batch_size: int = 1  # from batchSize: the largest batch that the warm-up runs
     timeout_s: int = 60  # from responseTimeout: the server ends a worker that takes longer for a batch

@@ -140,7 +140,7 @@ def test_the_largest_input_that_is_allowed_fits() -> None:
         return limit.headroom
 
     pictures = {"task": "image_classification", "labels": ["a", "b"]}
-    assert headroom(ImageSettings(pictures)) == 700 * MB
+    assert headroom(ImageSettings(pictures)) == 400 * MB
     assert headroom(ImageSettings({**pictures, "max_pixels": 10**8})) == BYTES_PER_PIXEL * 10**8
     assert headroom(ImageSettings({**pictures, "memory_mb": 5000})) == 5000 * MB
     texts = {"task": "readability", "max_tokens": 512, "max_chars": 10**6}
