@@ -211,10 +211,12 @@ def serve(
     ] = "127.0.0.1",
     port: Port = 8000,
     inference_port: Annotated[
-        int, typer.Option(help="The model server's, with --no-door; 0 takes any free one.")
+        int, typer.Option(min=0, max=65535, help="The model server's, with --no-door; 0 takes any free one.")
     ] = 8080,
-    management_port: Annotated[int, typer.Option(help="TorchServe's management, on loopback.")] = 8081,
-    metrics_port: Annotated[int, typer.Option(help="TorchServe's metrics, on loopback.")] = 8082,
+    management_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="TorchServe's management, on loopback.")
+    ] = 8081,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="TorchServe's metrics, on loopback.")] = 8082,
     door: Annotated[bool, typer.Option(help="Put nginx, the page and the limits in front.")] = True,
     allow_host: Annotated[
         list[str] | None,

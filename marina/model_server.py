@@ -323,6 +323,11 @@ def max_response_bytes(archives: Sequence[ServedArchive]) -> int:
     return max(LEAST_RESPONSE, *(BYTES_OF_AN_ENTITY * int(archive.handler.get("max_chars", 0)) for archive in archives))
 
 
+def answer_buffers(archives: Sequence[ServedArchive]) -> int:
+    """How many buffers of 64 KB nginx needs for the longest answer; it takes them when they are needed."""
+    return max_response_bytes(archives) // 65_536 + 2
+
+
 def total_memory() -> int:
     """The bytes of memory that this machine, or its cgroup, has."""
     total = psutil.virtual_memory().total

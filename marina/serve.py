@@ -18,7 +18,7 @@ from marina.copies import Copy, keep_copies
 from marina.errors import MarinaError
 from marina.limits import allow_open_files
 from marina.mms import Mms
-from marina.ports import LOOPBACK, claim_ports
+from marina.ports import LOOPBACK, MOST, claim_ports
 from marina.replicas import Replicas
 from marina.run_folder import Ports, clear_left, run_folder
 from marina.server import SERVERS, ServeOptions, Server
@@ -131,5 +131,6 @@ def choose_ports(options: ServeOptions) -> Ports:
     uses = ["door"] if options.door else []
     if options.replicas == 1:
         uses += server.ports_with_nginx if options.door else server.listens
-    claimed = claim_ports({use: asked[use] for use in uses}, server.highest_port)
+    highest = MOST if options.door else server.highest_port
+    claimed = claim_ports({use: asked[use] for use in uses}, highest)
     return Ports(**{"door": claimed.get("inference", 0), **claimed})
