@@ -32,7 +32,7 @@ from marina.server_log import BoundedOutput, ServerLog
 STOP_TIMEOUT_S = 20
 POLL_S = 0.1
 # The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
-HEAP_MB = (256, 384)
+HEAP_MB = (256, 320)
 HEAP_SHARE = 4
 SOCKETS = ("inference", "management", "metrics")
 UPLOADS = (32, 256)
