@@ -12,7 +12,10 @@ from .runtime import return_freed_memory
 from .settings import Settings
 
 STATM = "/proc/self/statm"
-DATA_FIELD = 5  # pages of data and stack (proc(5))
+RESIDENT_FIELD, DATA_FIELD = 1, 5  # pages in memory; pages of data and stack (proc(5))
+TRIM_ABOVE = (
+    50000000  # bytes in memory beyond what was there when the worker was warm: then what was freed is given back
+)
 MB = 1000000
 # A decode takes at most 10 bytes a pixel (handlers/image_headers.py); a text's tokens took up to 500 bytes a character.
 BYTES_PER_PIXEL = 12
@@ -28,6 +31,7 @@ class MemoryLimit:
     def __init__(self, headroom: int) -> None:
         self.headroom = headroom
         self.used = used_memory() or 0
+        self.resident = used_memory(RESIDENT_FIELD) or 0
         self.before = resource.getrlimit(resource.RLIMIT_DATA)
 
     def hold(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -38,8 +42,14 @@ class MemoryLimit:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, self.before[1]))
 
     def release(self, ran_out: bool, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Lifts the limit. If memory ran out, what is in use is measured again: libraries keep what they prepared."""
+        """Lifts the limit, and gives back what a large batch has freed.
+
+        If memory ran out, what is in use is measured again: libraries keep what they prepared.
+        """
         resource.setrlimit(resource.RLIMIT_DATA, self.before)
+        if (used_memory(RESIDENT_FIELD) or 0) > self.resident + TRIM_ABOVE:
+            return_freed_memory()
+            self.resident = max(self.resident, used_memory(RESIDENT_FIELD) or 0)  # what stays is in use
         if ran_out:
             return_freed_memory()
             self.used = max(self.used, (used_memory() or 0) - size_of(rows))
@@ -50,11 +60,11 @@ def size_of(rows: Iterable[Mapping[str, Any]]) -> int:
     return sum(len(value) for row in rows for value in row.values() if isinstance(value, (bytes, bytearray, str)))
 
 
-def used_memory() -> Optional[int]:
-    """The bytes of this process that RLIMIT_DATA counts, or None where the system does not tell."""
+def used_memory(field: int = DATA_FIELD) -> Optional[int]:
+    """The bytes of this process that RLIMIT_DATA counts, or of another field; None where the system does not tell."""
     try:
         with open(STATM) as file:
-            return int(file.read().split()[DATA_FIELD]) * os.sysconf("SC_PAGE_SIZE")
+            return int(file.read().split()[field]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return None
 

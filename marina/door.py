@@ -11,7 +11,7 @@ import httpx
 
 from marina.catalog import ServedArchive
 from marina.errors import MarinaError
-from marina.model_server import ModelServer, answer_buffers, max_request_bytes, most_large_bodies, most_uploads
+from marina.model_server import ModelServer, answer_buffers, max_request_bytes, most_bytes, most_uploads
 from marina.nginx import Access, Nginx, bracket
 from marina.places import FRONTEND
 from marina.run_folder import SOCKET_FOLDER, Ports, make_folder
@@ -50,7 +50,7 @@ class Door(Nginx):
             "addresses": "|".join(map(re.escape, predictions)),
             "deadlines": {target: deadlines[target.partition("/")[0]] for target in sorted(set(predictions.values()))},
             "max_request_bytes": max_request_bytes(archives),
-            "most_large_bodies": most_large_bodies(archives),
+            "most_bytes": most_bytes(),
             "most_uploads": most_uploads(archives),
             "answer_buffers": answer_buffers(archives),
             "control": self.control,

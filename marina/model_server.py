@@ -32,7 +32,7 @@ from marina.server_log import BoundedOutput, ServerLog
 STOP_TIMEOUT_S = 20
 POLL_S = 0.1
 # The heap holds the requests that wait, not the models: a quarter of the memory, within these bounds.
-HEAP_MB = (256, 1024)
+HEAP_MB = (256, 320)
 HEAP_SHARE = 4
 SOCKETS = ("inference", "management", "metrics")
 UPLOADS = (32, 256)
@@ -340,9 +340,9 @@ def heap_mb() -> int:
     return max(least, min(most, total_memory() // HEAP_SHARE // 1024**2))
 
 
-def most_large_bodies(archives: Sequence[ServedArchive]) -> int:
-    """How many of the largest bodies the server's heap holds at once."""
-    return max(1, heap_mb() * 1024**2 // (COPIES_OF_A_BODY * max_request_bytes(archives)))
+def most_bytes() -> int:
+    """How many bytes of bodies the server's heap holds at once."""
+    return heap_mb() * 1024**2 // COPIES_OF_A_BODY
 
 
 def most_uploads(archives: Sequence[ServedArchive]) -> int:

@@ -29,7 +29,7 @@ MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
 MOST_CONNECTIONS = 8192
 # Open files beside connections: listening sockets, logs, the page's files.
 OTHER_FILES = 64
-LARGE_BODY_WAIT_S = 10  # that a large body waits on disk for a place in the model server's memory
+ROOM_WAIT_S = 10  # that a body waits in nginx for room in the model server's memory
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def common_values(
         "allow_origins": access.origins,
         "is_exposed": access.is_exposed,
         "upload_timeout_s": upload_timeout_s,
-        "large_body_wait_s": LARGE_BODY_WAIT_S,
+        "room_wait_s": ROOM_WAIT_S,
         "open_files": open_files,
         "connections": open_files - OTHER_FILES,
     }

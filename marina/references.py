@@ -49,7 +49,7 @@ def check_references(contents: Mapping[str, bytes], sizes: Mapping[str, int]) ->
     check_manifest(read_document(contents, MANIFEST))
     settings = read_document(contents, SETTINGS_FILE)
     check_settings(settings, sizes)
-    check_config(contents[CONFIG_FILE].decode(), settings)
+    check_config(contents[CONFIG_FILE].decode(), settings, read_document(contents, MANIFEST)["model"]["modelVersion"])
 
 
 def read_document(contents: Mapping[str, bytes], name: str) -> dict[str, Any]:
@@ -151,9 +151,11 @@ def leads_out(text: str) -> bool:
     return text.startswith(("/", "\\", "~")) or "://" in text or ".." in text.replace("\\", "/").split("/")
 
 
-def check_config(text: str, settings: Mapping[str, Any]) -> None:
-    """Refuses a model-config.yaml that is not what the settings were made of. Raises MarinaError."""
+def check_config(text: str, settings: Mapping[str, Any], version: str) -> None:
+    """Refuses a model-config.yaml that is not what the settings and the manifest were made of. Raises MarinaError."""
     server, handler, archive = parse_model_config(CONFIG_FILE, text)
+    if archive.version != version:
+        raise UnsafeArchive(f"its {CONFIG_FILE} and its {MANIFEST} differ in the version")
     expected = {name: server[key] for name, key in DERIVED.items()}
     expected |= {name: value for name, value in handler.items() if name not in OF_THE_VARIANT}
     for name, value in expected.items():

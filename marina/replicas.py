@@ -25,7 +25,7 @@ from handlers.threads import CORES_VARIABLE, available_cores
 from marina.catalog import ServedArchive, find_archives
 from marina.copies import Copy, keep_copies, link_copies
 from marina.errors import MarinaError
-from marina.model_server import answer_buffers, max_request_bytes, most_large_bodies, most_uploads
+from marina.model_server import answer_buffers, max_request_bytes, most_bytes, most_uploads
 from marina.nginx import MODULES, Access, Nginx, bracket, common_values
 from marina.places import NGINX, ROOT
 from marina.ports import LOOPBACK, claim_ports
@@ -51,7 +51,7 @@ class Front(Nginx):
         listen: str,
         addresses: Sequence[str],
         max_request_bytes: int,
-        most_large_bodies: int,
+        most_bytes: int,
         most_uploads: int,
         answer_buffers: int,
     ) -> None:
@@ -60,7 +60,7 @@ class Front(Nginx):
             listen=listen,
             addresses=addresses,
             max_request_bytes=max_request_bytes,
-            most_large_bodies=most_large_bodies,
+            most_bytes=most_bytes,
             most_uploads=most_uploads,
             answer_buffers=answer_buffers,
             resolver="",
@@ -191,7 +191,7 @@ class Replicas:
             self.listen,
             [f"{LOOPBACK}:{port}" for port in self.ports],
             max_request_bytes(self.archives),
-            most_large_bodies(self.archives) * len(self.replicas),
+            most_bytes() * len(self.replicas),
             most_uploads(self.archives),
             answer_buffers(self.archives),
         )

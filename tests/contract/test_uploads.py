@@ -50,7 +50,8 @@ def trickle(connections: Sequence[socket.socket], timeout_s: float) -> list[int]
 def test_a_body_that_trickles_is_ended_in_its_time(server: RunningServer, framing: str) -> None:
     with open_upload(server, "127.0.0.2", framing) as connection:
         began = time.monotonic()
-        assert trickle([connection], 60) == [400 if "chunked" in framing else 408]
+        (status,) = trickle([connection], 60)
+        assert status in ([400, 408] if "chunked" in framing else [408])  # such a size of a chunk ends as malformed
         assert "chunked" in framing or time.monotonic() - began > UPLOAD_TIMEOUT_S / 2
 
 

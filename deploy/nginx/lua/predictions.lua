@@ -99,6 +99,7 @@ function predictions.answer(target)
         answer = ask(PLACES[try] .. target)
         local headers = handler_headers(answer)
         if headers then
+            uploads.release() -- not when the client has read it all
             return pass_on(answer, headers)
         end
         if answer.header["X-Marina-Unreachable"] then
@@ -142,6 +143,7 @@ function predictions.balance()
     if answer.status == 502 then
         answer = ask("/replica-again")
     end
+    uploads.release()
     if answer.status == 502 then
         return fail("worker-lost")
     end

@@ -1,25 +1,25 @@
--- Request bodies: each must arrive within one time limit, and large ones are bounded in number.
+-- Request bodies: each must arrive within one time limit, large ones are bounded in number while they arrive, and all of
+-- them in bytes while they are at the model server, whose memory holds each several times.
 --
 -- nginx's client_body_timeout bounds only the pause between two reads, so a client that sends a byte every few seconds
 -- could hold its place for days. State is kept per nginx worker process; there is one.
-
-local semaphore = require "ngx.semaphore"
 
 local uploads = {}
 
 local SMALL = 1024 * 1024 -- bytes; nginx keeps such a body in memory (client_body_buffer_size)
 
-local settings -- timeout_s, most_read, wait_s: see configure
-local places -- at the server, for large bodies
+local NO_MATTER = 64 * 1024 -- bytes; smaller bodies are not counted
+local LOOK_EVERY_S = 0.02
+
+local settings -- timeout_s, most_read, wait_s, most_bytes: see configure
 local held = {} -- what a request counts as, by its key
 local reading = {} -- large bodies that arrive now, by client address
-local count = { reading = 0, addresses = 0 }
+local count = { reading = 0, addresses = 0, bytes = 0 }
 
--- Sets timeout_s (for one body to arrive), most_read (large bodies that may arrive at once), most_forwarded (that may be at
--- the server at once) and wait_s (how long the next one waits for a place there).
+-- Sets timeout_s (for one body to arrive), most_read (large bodies that may arrive at once), most_bytes (of bodies that may
+-- be at the server at once) and wait_s (how long the next one waits for its turn).
 function uploads.configure(values)
     settings = values
-    places = semaphore.new(values.most_forwarded)
 end
 
 local function key()
@@ -86,7 +86,7 @@ local function read_in_time()
     return ok and is_read
 end
 
--- Reads the request's body and takes a place at the server for a large one.
+-- Reads the request's body and waits until the server has room for it.
 -- Returns nil, or the name of the error to answer with.
 function uploads.receive()
     local large = is_large()
@@ -96,17 +96,21 @@ function uploads.receive()
     if not read_in_time() then
         return "upload-timeout"
     end
-    if not large then
+    uploads.release()
+    local bytes = tonumber(ngx.var.request_length)
+    if bytes < NO_MATTER then
         return nil
     end
-    uploads.release()
-    if not ngx.req.get_body_file() then
-        return nil -- of unknown length, and small
+    local waited = 0
+    while count.bytes > 0 and count.bytes + bytes > settings.most_bytes do
+        if waited >= settings.wait_s then
+            return "too-many-requests"
+        end
+        ngx.sleep(LOOK_EVERY_S)
+        waited = waited + LOOK_EVERY_S
     end
-    if not places:wait(settings.wait_s) then
-        return "too-many-requests"
-    end
-    held[key()] = { forwarded = true }
+    count.bytes = count.bytes + bytes
+    held[key()] = { bytes = bytes }
     return nil
 end
 
@@ -121,7 +125,7 @@ function uploads.release()
     if place.reading then
         end_reading(place.reading)
     else
-        places:post(1)
+        count.bytes = count.bytes - place.bytes
     end
 end
 
