@@ -39,8 +39,8 @@ UPLOADS = (32, 256)
 UPLOAD_SHARE = 8  # of the memory
 LEAST_RESPONSE = 6553500  # TorchServe's and MMS's own default
 BYTES_OF_AN_ENTITY = 128  # in JSON, with a long type and every digit of its places
-# The server keeps a body about three times (as received, as a request, as a message to the worker), and something else.
-COPIES_OF_A_BODY = 4
+# The server keeps a body up to five times (as received, as a request, as a message to the worker, in buffers), and more.
+COPIES_OF_A_BODY = 6
 OWN_VARIABLES = ("TS_", "MMS_", "PYTHON")  # of the user's environment, which would change what the server does
 
 
@@ -273,7 +273,8 @@ class ModelServer:
             self.log.output.write(self.log.traceback(name))
             return reason
         if name in self.refused:
-            return self.refused[name]
+            # The server answers before its worker's last words are read.
+            return self.log.reason(name) or self.refused[name]
         try:
             management.describe(name)
         except NotFound:
