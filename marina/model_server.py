@@ -39,7 +39,7 @@ UPLOADS = (32, 256)
 UPLOAD_SHARE = 8  # of the memory
 LEAST_RESPONSE = 6553500  # TorchServe's and MMS's own default
 BYTES_OF_AN_ENTITY = 128  # in JSON, with a long type and every digit of its places
-# The server keeps a body up to five times (as received, as a request, as a message to the worker, in buffers), and more.
+# The server keeps a body up to five times (as received, as a request, as a message to the worker, in buffers).
 COPIES_OF_A_BODY = 6
 OWN_VARIABLES = ("TS_", "MMS_", "PYTHON")  # of the user's environment, which would change what the server does
 
