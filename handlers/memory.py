@@ -13,9 +13,8 @@ from .settings import Settings
 
 STATM = "/proc/self/statm"
 RESIDENT_FIELD, DATA_FIELD = 1, 5  # pages in memory; pages of data and stack (proc(5))
-TRIM_ABOVE = (
-    50000000  # bytes in memory beyond what was there when the worker was warm: then what was freed is given back
-)
+# Bytes in memory beyond what was there when the worker was warm, above which what was freed is given back.
+TRIM_ABOVE = 50000000
 MB = 1000000
 # A decode takes at most 10 bytes a pixel (handlers/image_headers.py); a text's tokens took up to 500 bytes a character.
 BYTES_PER_PIXEL = 12

@@ -11,6 +11,7 @@ import httpx
 
 from marina.catalog import ServedArchive
 from marina.errors import MarinaError
+from marina.management import socket_client
 from marina.model_server import ModelServer, answer_buffers, max_request_bytes, most_bytes, most_uploads
 from marina.nginx import Access, Nginx, bracket
 from marina.places import FRONTEND
@@ -62,7 +63,7 @@ class Door(Nginx):
         shutil.copytree(FRONTEND, run / "public", dirs_exist_ok=True)
 
     def start(self, output: int | IO[str]) -> None:
-        """Starts nginx, and tells it what an nginx before it knew. Raises MarinaError where it does not answer."""
+        """Starts nginx with what an nginx before it knew. Raises MarinaError if it does not start."""
         for socket in (self.control, self.unreachable):
             socket.unlink(missing_ok=True)  # nginx leaves them behind when it is killed
         self.write(**self.values, tokens=self.tokens)
@@ -89,10 +90,8 @@ class Door(Nginx):
     def tell(self, method: str, key: str, token: str = "") -> None:
         """Raises MarinaError where nginx does not take it."""
         try:
-            with httpx.Client(
-                transport=httpx.HTTPTransport(uds=str(self.control)), timeout=CONTROL_TIMEOUT_S
-            ) as client:
-                client.request(method, f"http://nginx/{key}", content=token).raise_for_status()
+            with socket_client(self.control) as client:
+                client.request(method, f"/{key}", content=token).raise_for_status()
         except httpx.HTTPError as error:
             raise MarinaError("nginx does not answer on its control socket") from error
 
